@@ -1,0 +1,151 @@
+"""Load a model of the catalogue and run it: three stages, the same for the app, the command line and the benchmark.
+
+    model = load("starter/segformer")
+    [prediction] = predict(model, [image])
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from segdemo import devices
+from segdemo.errors import ModelError
+from segdemo.images import InputImage
+from segdemo.labels import LabelSpace
+from segdemo.models import catalog
+from segdemo.models.catalog import ModelSpec
+from segdemo.prediction import Prediction, Segments, StageTimes
+
+Precision = Literal["fp32", "bf16", "fp16"]
+Weights = Literal["trained", "untrained"]
+Progress = Callable[[int, int | None], None]  # bytes done, bytes in all (None: unknown)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an adapter's postprocess gives for one picture; fields as in `Prediction`."""
+
+    labels: np.ndarray
+    confidence: np.ndarray | None
+    segments: Segments | None
+
+
+class Model(Protocol):
+    """A loaded network and its three stages. Shared between people: it keeps nothing of any picture."""
+
+    spec: ModelSpec
+    space: LabelSpace
+    device: str
+    precision: Precision
+    trained: bool
+
+    def preprocess(self, images: Sequence[InputImage]) -> Any:
+        """Pictures of one size to the network's input on the model's device."""
+
+    def forward(self, inputs: Any) -> Any:
+        """The bare network."""
+
+    def postprocess(self, outputs: Any, size_hw: tuple[int, int]) -> list[Answer]:
+        """The network's output to answers at the pictures' size, in the order of the pictures."""
+
+
+# One picture runs at a time: parallel calls on one device raise peak memory and spoil every timing, and are no faster.
+_RUNNING = threading.Lock()
+
+
+def load(
+    key: str,
+    device: str = "auto",
+    precision: Precision = "fp32",
+    weights: Weights = "trained",
+    progress: Progress | None = None,
+) -> Model:
+    """Build the model with this key, with its weights, on a device, ready to run.
+
+    device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps".
+    weights: "untrained" builds the architecture alone, for timing only; `predict` refuses it.
+    progress: told of bytes while weights are downloaded.
+    Raises `ModelError` for an unknown key, device or precision and `WeightsError` where weights cannot be had.
+    """
+    spec = catalog.find(key)
+    where = devices.choose(device)
+    devices.check_precision(where, precision)
+    if spec.library == "torchvision":
+        from segdemo.models import from_torchvision as adapter
+    else:
+        from segdemo.models import from_transformers as adapter  # type: ignore[no-redef]
+    return adapter.load(spec, where, precision, trained=weights == "trained", progress=progress)
+
+
+def predict(model: Model, images: Sequence[InputImage]) -> list[Prediction]:
+    """Answers in the order of the pictures; pictures of one size run as one batch.
+
+    Where a batch does not fit into the device's memory, it is halved. Raises `ModelError` where one picture does not fit.
+    """
+    if not model.trained:
+        raise ModelError(f"{model.spec.key} is untrained: it can be timed, but what it draws means nothing.")
+    by_size: dict[tuple[int, int], list[int]] = {}
+    for i, image in enumerate(images):
+        by_size.setdefault(image.size_hw, []).append(i)
+    found: dict[int, Prediction] = {}
+    for indices in by_size.values():
+        answers, times = _run_halving(model, [images[i] for i in indices])
+        for i, answer in zip(indices, answers, strict=True):
+            found[i] = Prediction(
+                model=model.spec.key, space=model.space, labels=answer.labels, confidence=answer.confidence,
+                segments=answer.segments, times=times,
+            )  # fmt: skip
+    return [found[i] for i in range(len(images))]
+
+
+def run_stages(model: Model, images: Sequence[InputImage]) -> tuple[list[Answer], StageTimes]:
+    """Preprocess, forward, postprocess pictures of one size, timed with the device synchronised; untrained models too."""
+    size_hw = images[0].size_hw
+    with _RUNNING, devices.inference(model.device):
+        start = time.perf_counter()
+        inputs = model.preprocess(images)
+        devices.synchronise(model.device)
+        ready = time.perf_counter()
+        outputs = model.forward(inputs)
+        devices.synchronise(model.device)
+        answered = time.perf_counter()
+        answers = model.postprocess(outputs, size_hw)
+        devices.synchronise(model.device)
+        done = time.perf_counter()
+    n = len(images)
+    return answers, StageTimes((ready - start) / n, (answered - ready) / n, (done - answered) / n)
+
+
+def _run_halving(model: Model, images: Sequence[InputImage]) -> tuple[list[Answer], StageTimes]:
+    try:
+        return run_stages(model, images)
+    except Exception as error:
+        if not devices.is_out_of_memory(error):
+            raise
+    # Outside the except block: the traceback holds the tensors that did not fit.
+    devices.free_memory(model.device)
+    if len(images) == 1:
+        height, width = images[0].size_hw
+        raise ModelError(
+            f"{model.spec.key} does not fit into the memory of {model.device} at {width}×{height}; "
+            "choose a smaller picture, a smaller model or another device."
+        )
+    half = len(images) // 2
+    first, times_first = _run_halving(model, images[:half])
+    second, times_second = _run_halving(model, images[half:])
+    return first + second, _mean_times(times_first, half, times_second, len(images) - half)
+
+
+def _mean_times(a: StageTimes, n: int, b: StageTimes, m: int) -> StageTimes:
+    def mean(x: float, y: float) -> float:
+        return (x * n + y * m) / (n + m)
+
+    return StageTimes(
+        mean(a.preprocess_s, b.preprocess_s),
+        mean(a.forward_s, b.forward_s),
+        mean(a.postprocess_s, b.postprocess_s),
+    )
