@@ -1,30 +1,222 @@
-"""Where models run: choosing a device, waiting for it, its memory, and a record of the environment."""
+"""Where models run: choosing a device, waiting for it, its memory, and a record of the environment.
 
-from contextlib import AbstractContextManager
+A device is named as torch names it ("cpu", "cuda:0", "mps"). torch is imported inside the functions: the
+catalogue and the command line's help must not wait seconds for it.
+"""
+
+import gc
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from segdemo.errors import ModelError
+
+PRECISIONS: Final = ("fp32", "bf16", "fp16")
+
+# How torch's allocators say it where they raise a plain RuntimeError (CPU, cuBLAS, MPS, a failed C++ `new`).
+_OUT_OF_MEMORY: Final = re.compile(
+    r"out of memory|not enough memory|can't allocate memory|alloc_failed|bad[_ ]alloc", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a measurement ran on. A version is None where the library, or the GPU, is not there."""
+
+    device: str  # as `describe` names it
+    torch: str | None
+    torchvision: str | None
+    transformers: str | None
+    python: str
+    platform: str
+    threads: int  # torch's threads within one operator on the CPU
+    cuda: str | None
+    driver: str | None
+
+
+def available() -> tuple[str, ...]:
+    """The devices of this machine, fastest first; the CPU is always there and last."""
+    import torch
+
+    cuda = tuple(f"cuda:{i}" for i in range(torch.cuda.device_count())) if torch.cuda.is_available() else ()
+    mps = ("mps",) if torch.backends.mps.is_available() else ()
+    return (*cuda, *mps, "cpu")
 
 
 def choose(device: str = "auto") -> str:
-    """The device's torch name; raises `ModelError` where it does not exist."""
-    raise NotImplementedError
+    """The device's one name: "auto" is the first of `available()`, "cuda" is "cuda:0".
+
+    Raises `ModelError` where there is no such device, naming those that there are.
+    """
+    names = available()
+    if device == "auto":
+        return names[0]
+    name = "cuda:0" if device == "cuda" else device
+    if name not in names:
+        raise ModelError(f"This machine has no device {device!r}; choose one of: auto, {', '.join(names)}.")
+    return name
 
 
 def check_precision(device: str, precision: str) -> None:
-    """Raise `ModelError` where the device cannot run this precision."""
-    raise NotImplementedError
+    """fp32 runs everywhere, bf16 on the CPU and on GPUs that have it, fp16 on GPUs.
+
+    device: a name from `choose`. Raises `ModelError` where it cannot run `precision` or that is no precision.
+    """
+    if precision not in PRECISIONS:
+        raise ModelError(f"There is no precision {precision!r}; choose one of: {', '.join(PRECISIONS)}.")
+    if precision == "fp16" and device == "cpu":
+        raise ModelError("fp16 runs on GPUs only; on the CPU choose fp32 or bf16.")
+    if precision == "bf16" and not _has_bf16(device):
+        raise ModelError(f"{describe(device)} has no bf16; choose fp16 or fp32.")
 
 
-def inference(device: str) -> AbstractContextManager[object]:
-    """The context every stage runs in: no gradients."""
-    raise NotImplementedError
+@contextmanager
+def inference(device: str) -> Iterator[None]:
+    """The context every stage runs in: no gradients, and among several GPUs this one is the current one."""
+    import torch
+
+    current = torch.cuda.device(device) if device.startswith("cuda") else nullcontext()
+    with torch.inference_mode(), current:
+        yield
 
 
 def synchronise(device: str) -> None:
-    raise NotImplementedError
+    """Wait until the device has done all it was given; a clock read earlier times the queue, not the work."""
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+    elif device == "mps":
+        torch.mps.synchronize()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    raise NotImplementedError
+    """Whether the error says that memory ran out, the device's or the machine's."""
+    import torch
+
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error)) is not None
 
 
 def free_memory(device: str) -> None:
-    raise NotImplementedError
+    """Give back what nothing uses: unreachable objects, then the blocks that torch keeps for later."""
+    import torch
+
+    gc.collect()
+    if device.startswith("cuda"):
+        with torch.cuda.device(device):
+            torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
+
+
+def reset_peak_memory(device: str) -> bool:
+    """Start `peak_memory_bytes` afresh from what is in use now; False where the system does not allow it."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+        return True
+    if device == "cpu":
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # 5: reset the high-water mark and nothing else
+        except OSError:
+            return False
+        return True
+    return False
+
+
+def peak_memory_bytes(device: str) -> int | None:
+    """The most memory in use since `reset_peak_memory`, in bytes; None where the system does not tell.
+
+    CUDA: what torch's tensors took on the device, without torch's cache and CUDA's own context. CPU: the
+    resident memory of the whole process, libraries and weights included, to within a MiB or so (the kernel's
+    own precision); a run's own share is the peak less the peak read right after the reset.
+    """
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_allocated(device)
+    if device == "cpu":
+        kilobytes = _field("/proc/self/status", "VmHWM")
+        return int(kilobytes.removesuffix(" kB")) * 1024 if kilobytes else None
+    return None
+
+
+def describe(device: str) -> str:
+    """The device's name for people: "NVIDIA H200", "AMD EPYC (2 cores)"."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    if device == "mps":
+        return "Apple GPU"
+    name = _field("/proc/cpuinfo", "model name") or platform.processor() or platform.machine() or "CPU"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{name} ({cores} core{'s' if cores != 1 else ''})"
+
+
+def environment(device: str) -> Environment:
+    """A record of the device and of every version that a measurement depends on."""
+    import torch
+
+    on_cuda = device.startswith("cuda")
+    return Environment(
+        device=describe(device),
+        torch=_version("torch"),
+        torchvision=_version("torchvision"),
+        transformers=_version("transformers"),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        threads=torch.get_num_threads(),
+        cuda=torch.version.cuda if on_cuda else None,
+        driver=_driver() if on_cuda else None,
+    )
+
+
+def _has_bf16(device: str) -> bool:
+    import torch
+
+    if device.startswith("cuda"):
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device == "cpu" or torch.backends.mps.is_macos_or_newer(14, 0)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)  # asking the package itself would import it, which takes seconds
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _driver() -> str | None:
+    """The NVIDIA driver's version; all GPUs of a machine share it."""
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return None
+    query = [command, "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.partition("\n")[0].strip() or None
+
+
+def _field(path: str, name: str) -> str | None:
+    """The first value of a field in one of Linux's "name: value" files; None on other systems."""
+    try:
+        text = Path(path).read_text(errors="replace")
+    except OSError:
+        return None
+    found = re.search(rf"^{name}\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else None

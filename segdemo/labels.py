@@ -4,13 +4,16 @@ A label map is a uint8 array (H, W) of positions in `LabelSpace.classes`; `VOID`
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
+from segdemo import label_tables, palettes
+from segdemo.palettes import Color
+
 VOID: Final = 255
 
-Color = tuple[int, int, int]
+PaletteKind = Literal["dataset", "colorblind"]
 
 
 @dataclass(frozen=True)
@@ -29,17 +32,30 @@ class LabelSpace:
         if len(self.colors) != len(self.classes):
             raise ValueError(f"{self.name}: {len(self.classes)} classes but {len(self.colors)} colours")
 
-    def palette(self) -> np.ndarray:
-        """(256, 3) uint8: row = class id; ids without a class, VOID among them, are black."""
+    def palette(self, kind: PaletteKind = "dataset") -> np.ndarray:
+        """(256, 3) uint8: row = class id; ids without a class, VOID among them, are black.
+
+        "dataset": the data set's own colours. "colorblind": `palettes.colorblind` in the order of the
+        classes; the background keeps its own colour, for it is what is left over.
+        """
         table = np.zeros((256, 3), np.uint8)
         table[: len(self.colors)] = self.colors
+        if kind == "colorblind":
+            ids = [i for i in range(len(self.classes)) if i != self.background]
+            table[ids] = palettes.colorblind()[: len(ids)]
         return table
+
+
+def _from_rows(name: str, rows: tuple[label_tables.Row, ...], things: frozenset[int] = frozenset()) -> LabelSpace:
+    classes, colors = zip(*rows, strict=True)
+    return LabelSpace(name, classes, colors, things)
 
 
 CAMVID = LabelSpace(
     name="CamVid-11",
     classes=(
-        "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
+        "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian",
+        "bicyclist",
     ),
     colors=(
         (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0),
@@ -47,3 +63,23 @@ CAMVID = LabelSpace(
     ),
     things=frozenset({8, 9, 10}),
 )  # fmt: skip
+
+VOC = LabelSpace(
+    name="VOC-21",
+    classes=label_tables.VOC_NAMES,
+    colors=palettes.voc(21),
+    things=frozenset(range(1, 21)),
+    background=0,
+)
+
+# Of the trained classes, those that the benchmark labels as instances.
+CITYSCAPES = _from_rows("Cityscapes-19", label_tables.CITYSCAPES_ROWS, things=frozenset(range(11, 19)))
+
+COCO_THINGS = _from_rows("COCO-80", label_tables.COCO_THING_ROWS, things=frozenset(range(80)))
+
+COCO_PANOPTIC = _from_rows(
+    "COCO-133", label_tables.COCO_THING_ROWS + label_tables.COCO_STUFF_ROWS, things=frozenset(range(80))
+)
+
+# Used for semantic models alone: none of its classes is a thing here.
+ADE20K = _from_rows("ADE20K-150", label_tables.ADE20K_ROWS)

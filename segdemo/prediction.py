@@ -81,6 +81,4 @@ class Prediction:
 
 def _expect(name: str, array: np.ndarray, dtype: type, shape: tuple[int, ...]) -> None:
     if array.dtype != dtype or array.shape != tuple(shape):
-        raise ValueError(
-            f"{name} must be {np.dtype(dtype)} of shape {tuple(shape)}, got {array.dtype} {array.shape}"
-        )
+        raise ValueError(f"{name} must be {np.dtype(dtype)} of shape {tuple(shape)}, got {array.dtype} {array.shape}")

@@ -1,7 +1,7 @@
 """Load a model of the catalogue and run it: three stages, the same for the app, the command line and the benchmark.
 
-    model = load("starter/segformer")
-    [prediction] = predict(model, [image])
+model = load("starter/segformer")
+[prediction] = predict(model, [image])
 """
 
 import threading
@@ -84,7 +84,7 @@ def load(
 def predict(model: Model, images: Sequence[InputImage]) -> list[Prediction]:
     """Answers in the order of the pictures; pictures of one size run as one batch.
 
-    Where a batch does not fit into the device's memory, it is halved. Raises `ModelError` where one picture does not fit.
+    A batch that does not fit into the device's memory is halved. Raises `ModelError` where one picture does not fit.
     """
     if not model.trained:
         raise ModelError(f"{model.spec.key} is untrained: it can be timed, but what it draws means nothing.")
@@ -103,7 +103,7 @@ def predict(model: Model, images: Sequence[InputImage]) -> list[Prediction]:
 
 
 def run_stages(model: Model, images: Sequence[InputImage]) -> tuple[list[Answer], StageTimes]:
-    """Preprocess, forward, postprocess pictures of one size, timed with the device synchronised; untrained models too."""
+    """Run the three stages on pictures of one size, timed with the device synchronised; untrained models too."""
     size_hw = images[0].size_hw
     with _RUNNING, devices.inference(model.device):
         start = time.perf_counter()

@@ -1,0 +1,44 @@
+"""Frames to plotly figures. Colours come from the app's theme."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+_STAGES = ("preprocess ms", "forward ms", "postprocess ms")
+
+
+def latency(times: pd.DataFrame, title: str) -> go.Figure:
+    """Stacked bars of `tables.times_table`: one bar per model, one part per stage, the quickest model on top."""
+    ordered = times.sort_values("total ms", ascending=False)
+    figure = go.Figure(
+        [
+            go.Bar(
+                name=stage.removesuffix(" ms"),
+                y=ordered["model"],
+                x=ordered[stage],
+                orientation="h",
+                hovertemplate="%{y}: %{x:.1f} ms " + stage.removesuffix(" ms") + "<extra></extra>",
+            )
+            for stage in _STAGES
+        ]
+    )
+    figure.add_scatter(
+        y=ordered["model"],
+        x=ordered["total ms"],
+        text=[f" {total:.0f} ms" for total in ordered["total ms"]],
+        mode="text",
+        textposition="middle right",
+        cliponaxis=False,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    figure.update_layout(
+        title={"text": title, "font": {"size": 14}},
+        barmode="stack",
+        bargap=0.35,
+        height=130 + 46 * len(ordered),
+        margin={"l": 0, "r": 60, "t": 40, "b": 0},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.3, "x": 0, "traceorder": "normal"},
+        xaxis={"title": "milliseconds", "rangemode": "tozero", "fixedrange": True},
+        yaxis={"fixedrange": True, "automargin": True},
+    )
+    return figure

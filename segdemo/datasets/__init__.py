@@ -1,0 +1,1 @@
+"""Labelled samples: folders, archives, COCO files, and generated street scenes."""

@@ -1,0 +1,1 @@
+"""Networks that the libraries' own builders do not offer, put together from the libraries' own parts."""

@@ -1,0 +1,71 @@
+"""Write a trained network as a checkpoint folder that the adapters load: config, fp16 safetensors, and its record."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from transformers import PreTrainedModel
+
+from segdemo.errors import SegdemoError
+from segdemo.labels import LabelSpace
+from segdemo.training.augment import MEAN, STD
+from segdemo.training.recipe import Recipe
+
+
+def export(network: nn.Module, recipe: Recipe, space: LabelSpace, record: dict[str, Any], folder: Path) -> None:
+    """Write `config.json`, `model.safetensors` (fp16), `record.json` and, for transformers, `preprocessor_config.json`.
+
+    Raises `SegdemoError` where a weight does not fit into fp16: such a run has diverged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    halves = {
+        name: tensor.detach().cpu().contiguous().to(torch.float16 if tensor.is_floating_point() else tensor.dtype)
+        for name, tensor in network.state_dict().items()
+    }
+    broken = [name for name, tensor in halves.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise SegdemoError(f"{broken[0]} is not finite in fp16: the run has diverged; lower the learning rate.")
+    save_file(halves, folder / "model.safetensors", metadata={"format": "pt"})
+    shorter, longer = min(recipe.picture_hw), 4 * max(recipe.picture_hw)
+    if isinstance(network, PreTrainedModel):
+        config = network.config.to_dict() | {"architectures": [type(network).__name__], "dtype": "float16"}
+        _write(folder / "preprocessor_config.json", _preprocessor(recipe, shorter, longer))
+    else:
+        config = {
+            "network": recipe.network,
+            "classes": list(space.classes),
+            "shorter_side": shorter,
+            "mean": MEAN,
+            "std": STD,
+        }
+    _write(folder / "config.json", config)
+    _write(folder / "record.json", record)
+
+
+def _preprocessor(recipe: Recipe, shorter: int, longer: int) -> dict[str, Any]:
+    queries = recipe.kind == "queries"
+    common = {
+        "do_resize": True,
+        "resample": 2,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": MEAN,
+        "image_std": STD,
+        "do_reduce_labels": False,
+    }
+    if queries:
+        sizes = {
+            "size": {"shortest_edge": shorter, "longest_edge": longer},
+            "size_divisor": 32,
+            "ignore_index": 255,
+        }
+        return {"image_processor_type": "Mask2FormerImageProcessor", **sizes, **common}
+    return {"image_processor_type": "SegformerImageProcessor", "size": {"shortest_edge": shorter}, **common}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n")

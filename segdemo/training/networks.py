@@ -1,0 +1,82 @@
+"""The network a recipe names, with random weights or with another checkpoint's trunk."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from segdemo.errors import SegdemoError
+from segdemo.labels import LabelSpace
+from segdemo.models import weights
+
+_STARTERS = ("fcn_small", "deeplabv3_small", "maskrcnn_small", "segformer_small", "mask2former_small")
+
+
+def build(name: str, space: LabelSpace) -> nn.Module:
+    """A starter network for the classes of `space`. Raises `SegdemoError` for an unknown name."""
+    from segdemo.models.architectures import small_torchvision, small_transformers
+
+    if name not in _STARTERS:
+        raise SegdemoError(f"There is no network {name!r} to train; choose one of: {', '.join(_STARTERS)}.")
+    if hasattr(small_torchvision, name):
+        builder: Callable[[int], nn.Module] = getattr(small_torchvision, name)
+        return builder(len(space.classes))
+    return getattr(small_transformers, name)(space)
+
+
+def checkpoint_folder(name: str) -> Path:
+    """Where a checkpoint to start from is: a starter by its name, anything else by its path."""
+    starter = weights.STARTERS / name
+    return starter if starter.is_dir() else Path(name)
+
+
+def start_from(network: nn.Module, checkpoint: Path) -> int:
+    """Copy the ResNet trunk of a checkpoint into a network of another kind; returns how many tensors were taken.
+
+    torchvision and transformers name the same ResNet layers differently; within the trunk, order and shapes agree.
+    """
+    try:
+        source = load_file(checkpoint / "model.safetensors")
+    except (OSError, ValueError) as error:
+        raise SegdemoError(f"The checkpoint {checkpoint} to start from cannot be read: {error}.") from error
+    taken = trunk_tensors(source)
+    target = trunk_tensors(network.state_dict())
+    shared = taken.keys() & target.keys()
+    if not shared:
+        raise SegdemoError(f"The checkpoint {checkpoint} has no ResNet trunk in common with this network.")
+    for name in shared:
+        target[name].copy_(taken[name])
+    return len(shared)
+
+
+def trunk_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a ResNet trunk inside a state dict, under torchvision's names (`layer1.0.conv1.weight`, ...)."""
+    named = {}
+    for name, tensor in state.items():
+        plain = _torchvision_name(name)
+        if plain:
+            named[plain] = tensor
+    return named
+
+
+def _torchvision_name(name: str) -> str | None:
+    for prefix in ("backbone.body.", "backbone."):
+        if name.startswith(prefix) and name.removeprefix(prefix).split(".")[0] in _TRUNK:
+            return name.removeprefix(prefix)
+    prefix = "model.pixel_level_module.encoder."
+    if not name.startswith(prefix):
+        return None
+    parts = name.removeprefix(prefix).split(".")
+    if parts[0] == "embedder":  # embedder.embedder.{convolution,normalization}.X
+        return f"{'conv1' if parts[2] == 'convolution' else 'bn1'}.{parts[3]}"
+    if parts[:2] != ["encoder", "stages"] or int(parts[2]) > 2:
+        return None
+    block = f"layer{int(parts[2]) + 1}.{parts[4]}"  # encoder.stages.S.layers.B.{layer.L,shortcut}.KIND.X
+    normal = parts[-2] == "normalization"
+    if parts[5] == "shortcut":
+        return f"{block}.downsample.{1 if normal else 0}.{parts[-1]}"
+    return f"{block}.{'bn' if normal else 'conv'}{int(parts[6]) + 1}.{parts[-1]}"
+
+
+_TRUNK = {"conv1", "bn1", "layer1", "layer2", "layer3"}

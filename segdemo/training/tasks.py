@@ -1,0 +1,170 @@
+"""What a network of each kind is taught with, and what its validation score is.
+
+semantic: class-weighted cross entropy of every pixel; score: mean IoU.
+queries: Mask2Former's own matched loss, one target mask per stuff class and per thing instance; score: mean IoU of its
+    semantic answer.
+instance: Mask R-CNN's own losses on thing instances; score: mask AP50.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segdemo.confusion import ClassCounts, count
+from segdemo.labels import VOID, LabelSpace
+from segdemo.training.augment import normalise
+from segdemo.training.data import Pictures, class_weights
+from segdemo.training.recipe import Recipe
+
+_SMALLEST_TARGET = 16  # pixels of an instance left in a crop
+
+
+class Task(Protocol):
+    """One way of teaching and scoring."""
+
+    score_name: str
+
+    def loss(self, network: nn.Module, rgb: Tensor, labels: Tensor, instances: Tensor) -> Tensor:
+        """Scalar loss of one augmented batch."""
+
+    def score(self, network: nn.Module, pictures: Pictures) -> float:
+        """The validation score in [0, 1]; the network is in evaluation mode."""
+
+
+def make(recipe: Recipe, space: LabelSpace, train: Pictures) -> Task:
+    """The recipe's task."""
+    if recipe.kind == "semantic":
+        weights = class_weights(train.labels, len(space.classes), recipe.class_weighting)
+        return SemanticTask(space, weights.to(train.labels.device))
+    if recipe.kind == "queries":
+        return QueryTask(space)
+    return InstanceTask(space, recipe.crop_hw, recipe.picture_hw)
+
+
+@dataclass(frozen=True)
+class SemanticTask:
+    """Cross entropy with class weights; the logits are enlarged to the crop."""
+
+    space: LabelSpace
+    weights: Tensor
+    score_name = "mean IoU"
+
+    def loss(self, network: nn.Module, rgb: Tensor, labels: Tensor, instances: Tensor) -> Tensor:
+        logits = enlarge(_logits(network(rgb)), labels.shape[-2:])
+        return F.cross_entropy(logits, labels, weight=self.weights, ignore_index=VOID)
+
+    def score(self, network: nn.Module, pictures: Pictures) -> float:
+        return _mean_iou(network, pictures, self.space, lambda output, _: _logits(output))
+
+
+@dataclass(frozen=True)
+class QueryTask:
+    """The loss inside transformers' Mask2Former (https://arxiv.org/abs/2112.01527, section 3.2)."""
+
+    space: LabelSpace
+    score_name = "mean IoU"
+
+    def loss(self, network: nn.Module, rgb: Tensor, labels: Tensor, instances: Tensor) -> Tensor:
+        targets = [self._targets(one, ids) for one, ids in zip(labels, instances, strict=True)]
+        masks, classes = zip(*targets, strict=True)
+        output = network(pixel_values=rgb, mask_labels=list(masks), class_labels=list(classes))
+        return output.loss.squeeze()
+
+    def score(self, network: nn.Module, pictures: Pictures) -> float:
+        def logits(output: Any, _: Tensor) -> Tensor:
+            shares = output.class_queries_logits.softmax(-1)[..., :-1]  # (B, Q, C)
+            return torch.einsum("bqc,bqhw->bchw", shares, output.masks_queries_logits.sigmoid())
+
+        return _mean_iou(network, pictures, self.space, logits)
+
+    def _targets(self, labels: Tensor, instances: Tensor) -> tuple[Tensor, Tensor]:
+        stuff = [c for c in labels.unique().tolist() if c != VOID and c not in self.space.things]
+        masks, classes = instance_masks(labels, instances)
+        stuff_masks = labels == torch.tensor(stuff, device=labels.device).view(-1, 1, 1)
+        return (
+            torch.cat([stuff_masks, masks]).float(),
+            torch.cat([torch.tensor(stuff, device=labels.device).long(), classes]),
+        )
+
+
+@dataclass(frozen=True)
+class InstanceTask:
+    """The four losses inside torchvision's Mask R-CNN (https://arxiv.org/abs/1703.06870)."""
+
+    space: LabelSpace
+    crop_hw: tuple[int, int]
+    picture_hw: tuple[int, int]
+    score_name = "mask AP50"
+
+    def loss(self, network: nn.Module, rgb: Tensor, labels: Tensor, instances: Tensor) -> Tensor:
+        _keep_size(network, self.crop_hw)
+        targets = []
+        for one, ids in zip(labels, instances, strict=True):
+            masks, classes = instance_masks(one, ids)
+            targets.append({"boxes": boxes_of(masks), "labels": classes + 1, "masks": masks.to(torch.uint8)})
+        losses: dict[str, Tensor] = network(list(rgb), targets)
+        return torch.stack(list(losses.values())).sum()
+
+    def score(self, network: nn.Module, pictures: Pictures) -> float:
+        from segdemo.training.average_precision import mask_ap50
+
+        _keep_size(network, self.picture_hw)
+        found = [
+            {name: value.cpu() for name, value in network([normalise(rgb.float() / 255)])[0].items()}
+            for rgb in pictures.rgb
+        ]
+        truths = [instance_masks(a, b) for a, b in zip(pictures.labels.long(), pictures.instances.long(), strict=True)]
+        return mask_ap50(found, [(masks.cpu(), classes.cpu()) for masks, classes in truths])
+
+
+def instance_masks(labels: Tensor, instances: Tensor) -> tuple[Tensor, Tensor]:
+    """Masks (N, H, W) bool and class ids (N,) int64 of one instance map; instances too small to learn are left out."""
+    areas = torch.bincount(instances.flatten(), minlength=256)
+    areas[0] = 0
+    ids = torch.nonzero(areas >= _SMALLEST_TARGET).flatten()
+    masks = instances == ids.view(-1, 1, 1)
+    classes = torch.zeros(256, dtype=torch.long, device=labels.device)
+    classes[instances.flatten()] = labels.flatten()
+    return masks, classes[ids]
+
+
+def boxes_of(masks: Tensor) -> Tensor:
+    """Boxes (N, 4) float32 x1, y1, x2, y2 around masks (N, H, W), right and bottom exclusive."""
+    columns, rows = masks.any(1).int(), masks.any(2).int()
+    x1, y1 = columns.argmax(1), rows.argmax(1)
+    x2 = columns.shape[1] - columns.flip(1).argmax(1)
+    y2 = rows.shape[1] - rows.flip(1).argmax(1)
+    return torch.stack([x1, y1, x2, y2], 1).float()
+
+
+def enlarge(logits: Tensor, size_hw: torch.Size | tuple[int, int]) -> Tensor:
+    """Logits (N, C, h, w) in float32 at another size, bilinear."""
+    return F.interpolate(logits.float(), size_hw, mode="bilinear", align_corners=False)
+
+
+def _logits(output: Any) -> Tensor:
+    return output["out"] if isinstance(output, dict) and "out" in output else output.logits
+
+
+def _keep_size(network: Any, size_hw: tuple[int, int]) -> None:
+    """Let Mask R-CNN's own transform leave size and colours alone: both are done already."""
+    transform = network.transform
+    transform.min_size, transform.max_size = (min(size_hw),), max(size_hw)
+    transform.image_mean, transform.image_std = [0.0] * 3, [1.0] * 3
+
+
+def _mean_iou(
+    network: nn.Module, pictures: Pictures, space: LabelSpace, logits: Callable[[Any, Tensor], Tensor]
+) -> float:
+    classes = len(space.classes)
+    total = ClassCounts(np.zeros((classes, classes + 1), np.int64))
+    for rgb, truth in zip(pictures.rgb.split(4), pictures.labels.split(4), strict=True):
+        output = logits(network(normalise(rgb.float() / 255)), rgb)
+        labels = enlarge(output, truth.shape[-2:]).argmax(1).to(torch.uint8)
+        total = total + count(truth.cpu().numpy(), labels.cpu().numpy(), classes)
+    return float(total.mean_iou().value)

@@ -1,0 +1,1 @@
+"""The app's own parts: the only layer that imports streamlit."""

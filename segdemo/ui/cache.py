@@ -1,0 +1,176 @@
+"""What is kept between clicks: the only `st.cache_*` calls. Keys are strings and numbers, never pixels.
+
+Arguments with a leading underscore are not part of the key. Nothing here draws on the page, so that all of it may run
+outside the page's own thread.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image, ImageOps
+
+from segdemo import devices as _devices
+from segdemo import images, models, overlay
+from segdemo import label_image as label_images
+from segdemo.datasets import street_scenes
+from segdemo.errors import ImageError, ModelError
+from segdemo.images import InputImage
+from segdemo.labels import LabelSpace
+from segdemo.models import Model
+from segdemo.prediction import Prediction, Segments
+from segdemo.ui.jobs import Job
+from segdemo.ui.state import MOST_MODELS
+
+_SCENE_HW = (480, 640)
+_THUMBNAIL_WH = (176, 132)
+_SCREEN_SIDE = 1200  # pixels; the widest an overlay is shown
+_QUICK_S = 1.5  # a model that answers within this time is run twice, so that its times are warm ones
+
+
+@dataclass
+class Loaded:
+    """A model, and whether it has answered since it was loaded: the first answer pays for memory and kernels."""
+
+    model: Model
+    warm: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """An answer, where it came from, and whether its times are those of a warm model."""
+
+    prediction: Prediction
+    device: str
+    precision: str
+    warm: bool
+
+
+@st.cache_data(show_spinner=False)
+def devices() -> tuple[str, ...]:
+    """The devices of this machine, the fastest first; that one is called "auto", so that it can be used unseen."""
+    return ("auto", *_devices.available()[1:])
+
+
+@st.cache_data(show_spinner=False)
+def device_name(device: str) -> str:
+    """A device's name for people."""
+    return _devices.describe(_devices.choose(device))
+
+
+@st.cache_data(show_spinner=False)
+def precisions(device: str) -> list[str]:
+    """The precisions that a device can run."""
+    chosen = _devices.choose(device)
+
+    def runs(precision: str) -> bool:
+        try:
+            _devices.check_precision(chosen, precision)
+        except ModelError:
+            return False
+        return True
+
+    return [precision for precision in _devices.PRECISIONS if runs(precision)]
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def digest(file_id: str, _data: bytes) -> str:
+    """SHA-256 of an upload; `file_id` is the server's own random name for it."""
+    return hashlib.sha256(_data).hexdigest()
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def decoded(digest: str, name: str, _data: bytes) -> InputImage:
+    """An uploaded picture's pixels. Raises `ImageError`."""
+    return images.decode(_data, name)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def scene(seed: int) -> street_scenes.Scene:
+    """A generated scene with its labels."""
+    return street_scenes.street_scene(seed, _SCENE_HW)
+
+
+def scene_image(seed: int, name: str) -> InputImage:
+    """A generated scene as a picture."""
+    rgb = scene(seed).rgb
+    return InputImage(rgb, hashlib.sha256(rgb.tobytes()).hexdigest(), name)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def thumbnail(picture_id: str, name: str, _image: Callable[[], InputImage]) -> bytes | ImageError:
+    """A small JPEG of a picture, cut to one shape for all, or why it cannot be read: that never changes."""
+    try:
+        rgb = _image().rgb
+    except ImageError as error:
+        return error
+    small = ImageOps.fit(Image.fromarray(rgb), _THUMBNAIL_WH)
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+@st.cache_resource(
+    max_entries=MOST_MODELS,
+    show_spinner=False,
+    on_release=lambda loaded: _devices.free_memory(loaded.model.device),
+)
+def model(key: str, device: str, precision: models.Precision, _job: Job) -> Loaded:
+    """A loaded model, shared by all visitors. Raises `ModelError`, which is not kept."""
+    _job.stage = "Loading the model"
+    return Loaded(models.load(key, device, precision, progress=_job.report))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def run(picture_id: str, key: str, device: str, precision: models.Precision, _image: InputImage, _job: Job) -> Run:
+    """A model's answer for a picture. Raises `ModelError`, which is not kept.
+
+    The first answer after loading is slower than all others. A quick model therefore runs a second time; a slow one
+    does not make a person wait twice, and its times are marked.
+    """
+    loaded = model(key, device, precision, _job)
+    _job.stage = "Looking at the picture"
+    [prediction] = models.predict(loaded.model, [_image])
+    if not loaded.warm and prediction.times.total_s < _QUICK_S:
+        loaded.warm = True
+        [prediction] = models.predict(loaded.model, [_image])
+    warm, loaded.warm = loaded.warm, True
+    return Run(prediction, loaded.model.device, precision, warm)
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs={LabelSpace: lambda space: space.name})
+def label_image(name: str, space: LabelSpace, size_hw: tuple[int, int], data: bytes) -> np.ndarray:
+    """A label image in the classes of a label space, (H, W) uint8. Raises `ImageError`."""
+    return label_images.decode_labels(data, name, space, size_hw)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def small(
+    picture_id: str, key: str, device: str, precision: str, _rgb: np.ndarray, _prediction: Prediction
+) -> tuple[np.ndarray, np.ndarray, Segments | None]:
+    """Picture, labels and segments at the size of the screen."""
+    rgb, labels = overlay.fit(_rgb, _prediction.labels, _SCREEN_SIDE)
+    segments = _prediction.segments
+    if segments is not None:
+        segments = overlay.fit_segments(segments, _prediction.labels.shape, _SCREEN_SIDE)
+    return rgb, labels, segments
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def screen(picture_id: str, _image: Callable[[], InputImage]) -> bytes:
+    """The bare picture at the size of the screen, as a JPEG file."""
+    rgb = _image().rgb
+    return overlay.encode_jpeg(overlay.fit(rgb, np.zeros(rgb.shape[:2], np.uint8), _SCREEN_SIDE)[0])
+
+
+@st.cache_data(show_spinner=False)
+def starter_record(path: str) -> dict[str, Any]:
+    """The record next to a starter's weights; empty where there is none."""
+    file = Path(path)
+    return json.loads(file.read_text()) if file.is_file() else {}

@@ -1,0 +1,184 @@
+"""The sidebar, the same on every page: which picture, which models, which device."""
+
+from itertools import groupby
+from pathlib import Path
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from segdemo.errors import ImageError
+from segdemo.models import catalog, weights
+from segdemo.models.catalog import ModelSpec
+from segdemo.ui import cache, problems, scores, state, text
+from segdemo.ui.pictures import MOST_UPLOAD_MB, MOST_UPLOADS, Picture, samples
+
+_LOGO = str(Path(__file__).with_name("assets") / "logo.svg")
+_PRECISIONS = {
+    "fp32": "fp32 (32-bit, exact)",
+    "bf16": "bf16 (16-bit, half the memory)",
+    "fp16": "fp16 (16-bit, fastest on GPUs)",
+}
+
+
+def draw() -> DeltaGenerator:
+    """Draw the sidebar but for the devices; returns the place for these."""
+    st.logo(_LOGO, size="large")
+    with st.sidebar:
+        st.subheader("Picture")
+        _pictures()
+        st.subheader("Models")
+        _models()
+        return st.container()
+
+
+def draw_devices(place: DeltaGenerator) -> None:
+    """Which device and precision the models run in; only those that this machine has."""
+    with place.expander("Device and precision", key="devices"):
+        st.selectbox("Device", cache.devices(), key=state.DEVICE, format_func=cache.device_name)
+        st.selectbox(
+            "Precision",
+            cache.precisions(state.device()),
+            key=state.PRECISION,
+            format_func=_PRECISIONS.__getitem__,
+            help="How exactly the model calculates. Fewer bits need less memory and change the answer slightly.",
+        )
+
+
+def shown_picture() -> Picture:
+    """The picture that is looked at."""
+    pictures = {picture.id: picture for picture in (*_own_readable(), *samples())}
+    return pictures.get(st.session_state.get(state.PICTURE, ""), next(iter(pictures.values())))
+
+
+def _pictures() -> None:
+    st.file_uploader(
+        "Upload pictures",
+        type=["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff"],
+        accept_multiple_files=True,
+        max_upload_size=MOST_UPLOAD_MB,
+        key=state.UPLOADS,
+        on_change=_show_newest,
+        help=f"Up to {MOST_UPLOADS} pictures. They stay on the machine that runs segdemo.",
+    )
+    if st.toggle("Use the camera", key=state.CAMERA):
+        st.camera_input("Take a picture", key=state.PHOTO, on_change=_show_newest)
+    if len(st.session_state[state.UPLOADS]) > MOST_UPLOADS:
+        st.warning(f"Only the first {MOST_UPLOADS} pictures are used; remove some to use the others.")
+    for picture in _own():
+        if isinstance(damage := picture.thumbnail(), ImageError):
+            st.error(text.plain(problems.sentence(damage)))
+    shown = shown_picture()
+    _gallery("Your pictures", _own_readable(), shown)
+    _gallery("Sample scenes", samples(), shown)
+    with st.expander("Labels to score against", key="labels"):
+        scores.choose_labels(shown_picture())
+
+
+def _own() -> list[Picture]:
+    """What the person brought, each picture once, damaged files among them."""
+    files = [*st.session_state[state.UPLOADS][:MOST_UPLOADS], st.session_state.get(state.PHOTO)]
+    own = [_picture(file) for file in files if file is not None]
+    return list({picture.id: picture for picture in own}.values())
+
+
+def _own_readable() -> list[Picture]:
+    return [picture for picture in _own() if isinstance(picture.thumbnail(), bytes)]
+
+
+def _picture(file: UploadedFile) -> Picture:
+    data = file.getvalue()
+    return Picture(cache.digest(file.file_id, data), file.name, data)
+
+
+def _show_newest() -> None:
+    """After an upload or a photo: look at the first of the new pictures that can be read."""
+    ids = [picture.id for picture in _own_readable()]
+    new = [picture_id for picture_id in ids if picture_id not in st.session_state[state.SEEN]]
+    st.session_state[state.SEEN] = ids
+    if new:
+        _show(new[0])
+
+
+def _show(picture_id: str) -> None:
+    st.session_state[state.PICTURE] = picture_id
+
+
+def _gallery(title: str, pictures: list[Picture], shown: Picture) -> None:
+    """Small pictures with a button each that puts the picture on the page."""
+    if not pictures:
+        return
+    st.caption(title)
+    with st.grid(3, wrap=False, min_column_width=60, gap="xsmall"):
+        for picture in pictures:
+            with st.container(gap="xxsmall"):
+                st.image(picture.thumbnail(), width="stretch", alt=f"Small view of {picture.name}")
+                st.button(
+                    text.plain(picture.name),
+                    key=f"show:{picture.id}",
+                    type="primary" if picture == shown else "tertiary",
+                    width="stretch",
+                    wrap=False,
+                    on_click=_show,
+                    args=(picture.id,),
+                )
+
+
+def _models() -> None:
+    chosen = state.chosen_models()
+    st.caption(f"{len(chosen)} of at most {state.MOST_MODELS} chosen")
+    with st.container(gap="xsmall"):
+        for family in dict.fromkeys(spec.family for spec in catalog.CATALOG):
+            _family(family, chosen)
+
+
+def _family(family: str, chosen: list[ModelSpec]) -> None:
+    """One family's models, those that know the same classes and have the same licence together."""
+    specs = [spec for spec in catalog.CATALOG if spec.family == family]
+    count = sum(spec in chosen for spec in specs)
+    with st.expander(f"{family} :primary-badge[{count}]" if count else family, key=f"family:{family}"):
+        for (known, licence), alike in groupby(specs, key=lambda spec: (text.knows(spec), spec.licence)):
+            st.caption(f"{known}. Licence: {text.plain(licence)}")
+            for spec in alike:
+                with st.container(gap=None):
+                    st.checkbox(
+                        spec.title,
+                        key=state.model_key(spec.key),
+                        disabled=len(chosen) >= state.MOST_MODELS and spec not in chosen,
+                    )
+                    st.caption(text.cost(spec, weights.state(spec)))
+        for paper, year in dict.fromkeys((spec.paper, spec.year) for spec in specs):
+            st.markdown(f"[The paper ({year})]({paper})")
+
+
+def choose_one(chosen: list[ModelSpec]) -> ModelSpec:
+    """Which of the chosen models the page shows."""
+    keys = [spec.key for spec in chosen]
+    if st.session_state.get(state.SEGMENT_MODEL) not in keys:
+        first = state.FIRST_MODELS[0]
+        st.session_state[state.SEGMENT_MODEL] = first if first in keys else keys[0]
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        key = st.segmented_control(
+            "Model",
+            keys,
+            key=state.SEGMENT_MODEL,
+            format_func=lambda key: catalog.find(key).title,
+            required=True,
+            label_visibility="collapsed",
+            persist_state="session",
+        )
+        if len(chosen) > 1:
+            label = f"Compare these {len(chosen)} models"
+            st.page_link("pages/explore/compare.py", label=label, icon=":material/view_column_2:")
+    return catalog.find(key)
+
+
+def heading(picture: Picture) -> None:
+    """The picture's name and what it is."""
+    height, width = picture.image().size_hw
+    with st.container(gap=None):
+        st.header(text.plain(text.short(picture.name)), anchor=False)
+        if picture.seed is None:
+            st.caption(f"{width} × {height} pixels")
+        else:
+            st.caption(f"A generated street scene, {width} × {height} pixels. Upload your own pictures in the sidebar.")

@@ -1,0 +1,65 @@
+"""Words and numbers as the app writes them, the same on every page."""
+
+import re
+from typing import Final
+
+from segdemo.models.catalog import ModelSpec
+
+_PUNCTUATION: Final = re.compile(r"([!-/;-@\[-`{-~])")
+_LONGEST_NAME: Final = 48
+
+
+def plain(text: str) -> str:
+    """Text that came from a person (a file's name, an error that quotes it), safe inside a markdown label.
+
+    Every markdown sign is escaped. Streamlit reads emoji codes and directives after unescaping, so a colon is parted
+    from what follows it by a space without width.
+    """
+    flat = " ".join(text.split())
+    return _PUNCTUATION.sub(r"\\\1", flat).replace(":", ":\u200b")
+
+
+def short(name: str, longest: int = _LONGEST_NAME) -> str:
+    """A file's name with its middle left out where it is too long; start and ending tell files apart."""
+    if len(name) <= longest:
+        return name
+    tail = longest // 3
+    return f"{name[: longest - tail - 1]}…{name[-tail:]}"
+
+
+def size(n_bytes: int) -> str:
+    """Bytes in the unit a person reads: "170 MB"."""
+    if n_bytes >= 1e9:
+        return f"{n_bytes / 1e9:.1f} GB"
+    return f"{max(1, round(n_bytes / 1e6))} MB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as "83 ms", "1.24 s", "2 min 5 s"."""
+    if seconds < 1:
+        return f"{seconds * 1e3:.0f} ms" if seconds >= 0.01 else f"{seconds * 1e3:.1f} ms"
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def percent(fraction: float) -> str:
+    """A fraction as "31.2 %"; what is there but tiny is not called zero."""
+    return "< 0.1 %" if 0 < fraction < 0.001 else f"{100 * fraction:.1f} %"
+
+
+def cost(spec: ModelSpec, state: str) -> str:
+    """What choosing a model costs; `state` as `models.weights.state` gives it."""
+    if state == "absent":
+        return f"{size(spec.download_bytes)} to download" if spec.download_bytes else "missing from this copy"
+    return "in your folder" if state == "local" else state
+
+
+def knows(spec: ModelSpec) -> str:
+    """Which classes a model knows: "11 classes (CamVid-11)"."""
+    return f"{len(spec.space.classes)} classes ({spec.space.name})"
+
+
+def swatch(color: tuple[int, int, int]) -> str:
+    """A small square of a colour, as markdown."""
+    return ':color[\u2002\u200a]{{background="#{:02x}{:02x}{:02x}"}} '.format(*color)

@@ -1,0 +1,29 @@
+"""The app's entry: the list of pages, and the frame around them. Start it with `streamlit run streamlit_app.py`."""
+
+import streamlit as st
+
+from segdemo.ui import frame, problems, state
+
+st.set_page_config(
+    page_title="segdemo",
+    page_icon=":material/background_replace:",
+    layout="wide",
+    menu_items={"About": "**segdemo** shows what segmentation models of many families see in your own pictures."},
+)
+page = st.navigation(
+    [
+        st.Page("pages/explore/segment.py", title="Segment", icon=":material/image:", default=True),
+        st.Page("pages/explore/compare.py", title="Compare", icon=":material/view_column_2:"),
+    ],
+    position="top",
+)
+state.begin()
+with problems.shown():
+    below = frame.draw()
+try:
+    with problems.shown():
+        page.run()
+finally:
+    # After the page: naming the devices waits for torch, and the page already shows what it can without it.
+    with problems.shown():
+        frame.draw_devices(below)

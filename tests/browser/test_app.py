@@ -1,0 +1,135 @@
+"""The app in a real browser, with fake models: above class 0 (sky), below 1 (building) and 3 (road)."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segdemo.labels import CAMVID
+from segdemo.ui.state import FIRST_MODELS
+
+OVERLAY = "The picture with its classes drawn over it"
+GREEN = (20, 180, 40)
+
+
+def picture_bytes(color=GREEN):
+    file = io.BytesIO()
+    Image.new("RGB", (320, 240), color).save(file, "PNG")
+    return file.getvalue()
+
+
+def upload(page, name, data=None):
+    file = {"name": name, "mimeType": "image/png", "buffer": data or picture_bytes()}
+    page.get_by_test_id("stSidebar").locator("input[type=file]").first.set_input_files(file)
+
+
+def overlays(page):
+    return page.get_by_alt_text(OVERLAY)
+
+
+def settled(page):
+    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
+
+
+def pixel(element, across, down):
+    """The colour on the screen at a place of an element, both in [0, 1]."""
+    screen = np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB")).astype(int)
+    return screen[int(down * screen.shape[0]), int(across * screen.shape[1])]
+
+
+def blended(class_name, opacity=0.55):
+    color = np.array(CAMVID.colors[CAMVID.classes.index(class_name)])
+    return opacity * color + (1 - opacity) * np.array(GREEN)
+
+
+def assert_overlay(element, opacity=0.55):
+    for place, name in {(0.5, 0.25): "sky", (0.25, 0.75): "building", (0.75, 0.75): "road"}.items():
+        np.testing.assert_allclose(pixel(element, *place), blended(name, opacity), atol=6)
+
+
+def test_upload_choose_look_switch_pages_and_download(visit):
+    page = visit()
+    overlays(page).wait_for()
+    upload(page, "my street.png")
+    page.get_by_role("heading", name="my street.png").wait_for()
+    settled(page)
+    assert_overlay(overlays(page))
+
+    page.get_by_text("Mask R-CNN", exact=True).click()
+    page.get_by_text("Mask R-CNN starter").click()
+    page.get_by_text("3 of at most 6 chosen").wait_for()
+
+    page.get_by_role("link", name="Compare", exact=True).click()
+    page.get_by_role("heading", name="my street.png").wait_for()
+    page.wait_for_function(f"document.querySelectorAll('img[alt^=\"{OVERLAY}\"]').length == 3")
+    settled(page)
+    boxes = [overlays(page).nth(i).bounding_box() for i in range(3)]
+    assert len({(round(box["width"]), round(box["height"])) for box in boxes}) == 1
+    assert_overlay(overlays(page).nth(2))
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download results (zip)").click()
+    files = zipfile.ZipFile(download.value.path())
+    labels = Image.open(io.BytesIO(files.read(f"my street.{FIRST_MODELS[0].replace('/', '-')}.labels.png")))
+    assert labels.mode == "P"
+    assert labels.size == (320, 240)
+    assert [labels.getpixel(at) for at in ((160, 60), (80, 180), (240, 180))] == [0, 1, 3]
+    record = json.loads(files.read("my street.starter-maskrcnn.json"))
+    assert record["model"]["key"] == "starter/maskrcnn"
+    assert len(record["segments"]) == 1
+    assert sum(name.endswith(".overlay.jpg") for name in files.namelist()) == 3
+
+
+def test_a_class_is_switched_off_and_the_opacity_changed_from_the_keyboard(visit):
+    page = visit()
+    overlays(page).wait_for()
+    upload(page, "plain.png")
+    page.get_by_role("heading", name="plain.png").wait_for()
+    settled(page)
+    page.get_by_role("checkbox", name="sky").focus()
+    page.keyboard.press("Space")
+    page.get_by_role("checkbox", name="sky", checked=False).wait_for()
+    page.get_by_role("slider", name="Opacity").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(500)
+    settled(page)
+    np.testing.assert_allclose(pixel(overlays(page), 0.5, 0.25), GREEN, atol=4)
+    np.testing.assert_allclose(pixel(overlays(page), 0.25, 0.75), blended("building", 0.05), atol=5)
+
+
+def test_a_hostile_file_name_stays_text(visit):
+    page = visit()
+    shown = []
+    page.on("dialog", lambda dialog: (shown.append(dialog.message), dialog.dismiss()))
+    overlays(page).wait_for()
+    name = "<img src=x onerror=alert(1)>.png"
+    upload(page, name)
+    page.get_by_role("heading", name=name).wait_for()
+    page.get_by_role("link", name="Compare", exact=True).click()
+    page.get_by_role("heading", name=name).wait_for()
+    overlays(page).nth(1).wait_for()
+    settled(page)
+    assert page.locator("img[src=x]").count() == 0
+    assert shown == []
+
+
+@pytest.mark.parametrize("path", ["", "compare"])
+def test_a_phone_needs_no_sideways_scrolling(visit, path):
+    page = visit(path, width=390)
+    overlays(page).first.wait_for()
+    settled(page)
+    for target in ("document.documentElement", "document.querySelector('[data-testid=stMain]')"):
+        assert page.evaluate(f"{target}.scrollWidth <= {target}.clientWidth")
+    assert overlays(page).first.bounding_box()["width"] > 330
+
+
+def test_a_deep_link_to_the_compare_page_has_the_frame(visit):
+    page = visit("compare")
+    overlays(page).nth(1).wait_for()
+    page.get_by_test_id("stSidebar").get_by_text("Upload pictures").wait_for()
+    page.get_by_role("link", name="Segment", exact=True).wait_for()
+    assert page.get_by_test_id("stException").count() == 0

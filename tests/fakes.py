@@ -1,0 +1,72 @@
+"""Stand-ins for what a test does not want to wait for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from segdemo.errors import WeightsError
+from segdemo.images import InputImage
+from segdemo.models import Answer, catalog
+from segdemo.prediction import Segments
+
+
+class FakeModel:
+    """Answers by position: above class 0, below 1 on the left and 3 on the right; one object where the task has any.
+
+    `looked_at` names every picture whose pixels it was given.
+    """
+
+    trained = True
+
+    def __init__(self, key: str, device: str = "cpu", precision: str = "fp32") -> None:
+        self.spec = catalog.find(key)
+        self.space, self.device, self.precision = self.spec.space, device, precision
+        self.looked_at: list[str] = []
+
+    def preprocess(self, images: Sequence[InputImage]) -> Any:
+        self.looked_at += [image.name for image in images]
+        return images
+
+    def forward(self, inputs: Any) -> Any:
+        return inputs
+
+    def postprocess(self, outputs: Any, size_hw: tuple[int, int]) -> list[Answer]:
+        height, width = size_hw
+        labels = np.zeros(size_hw, np.uint8)
+        labels[height // 2 :, : width // 2] = 1
+        labels[height // 2 :, width // 2 :] = 3
+        return [Answer(labels, None, self._segments(size_hw)) for _ in outputs]
+
+    def _segments(self, size_hw: tuple[int, int]) -> Segments | None:
+        if self.spec.task == "semantic":
+            return None
+        height, width = size_hw[0] // 4, size_hw[1] // 4
+        return Segments(
+            boxes_xyxy=np.array([[width, height, 2 * width, 2 * height]], np.int32),
+            masks=(np.ones((height, width), np.bool_),),
+            class_ids=np.array([1], np.uint8),
+            scores=np.array([0.75], np.float32),
+        )
+
+
+class FakeModels:
+    """In place of `segdemo.models.load`: remembers what it made; `failing` keys raise."""
+
+    def __init__(self) -> None:
+        self.made: list[FakeModel] = []
+        self.asked: list[str] = []
+        self.failing: dict[str, Exception] = {}
+
+    def load(self, key: str, device: str = "auto", precision: str = "fp32", **_: Any) -> FakeModel:
+        self.asked.append(key)
+        if key in self.failing:
+            raise self.failing[key]
+        self.made.append(FakeModel(key, device, precision))
+        return self.made[-1]
+
+    def looked_at(self) -> list[tuple[str, str]]:
+        return [(model.spec.key, name) for model in self.made for name in model.looked_at]
+
+
+MISSING = WeightsError("The weights of this model are missing: fetch them on a machine with a network.")
