@@ -1,0 +1,109 @@
+"""Scores at a network's resolution to labels at a picture's, a few rows at a time.
+
+The plain way, resizing all scores before the argmax, costs 7 GB for 150 classes on a 12-megapixel picture. Here rows
+flow: a few source rows are widened, pairs of them are blended into the rows between, and a band of finished rows is
+reduced to labels while it is still in the processor's cache. The arithmetic is that of
+`interpolate(mode="bilinear", align_corners=False)` in float32.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# A band is passed over about seven times: on a CPU it should stay in the cache, on a GPU it should fill the device.
+_BAND_BYTES_CPU = 2 << 20
+_BAND_BYTES_GPU = 64 << 20
+
+
+def labels_from_logits(logits: Tensor, size_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The best class of every pixel, and its probability.
+
+    logits: (N, C, h, w), any float dtype, C at most 255. size_hw: the picture's size.
+    Returns labels (N, H, W) uint8 and confidence (N, H, W) float16, the softmax probability of the label; the same as
+    argmax and softmax of the logits resized in float32. Of equal classes the first wins.
+    """
+    labels = logits.new_empty((logits.shape[0], *size_hw), dtype=torch.uint8)
+    confidence = torch.empty_like(labels, dtype=torch.float16)
+    top = 0
+    for band in resized_rows(blocks_of_rows(logits, size_hw[1]), logits.shape[2], size_hw):
+        rows = slice(top, top + band.shape[2])
+        # On a CPU log_softmax takes half the time of softmax or of exp.
+        confidence[:, rows] = band.log_softmax(1).amax(1).exp_()
+        labels[:, rows] = first_argmax_(band)
+        top = rows.stop
+    return labels, confidence
+
+
+def first_argmax_(scores: Tensor) -> Tensor:
+    """The first index of the maximum over dim 1 of (N, C, rows, W) float32, as (N, rows, W) uint8; `scores` is used up.
+
+    Four passes that a CPU vectorises, a quarter of the time of `argmax`: after the maximum is subtracted, the best
+    classes alone are 0, so that `id + huge * deficit` is smallest for the first of them.
+    """
+    ids = torch.arange(scores.shape[1], dtype=scores.dtype, device=scores.device).view(-1, 1, 1)
+    scores -= scores.amax(1, keepdim=True)
+    return torch.add(ids, scores, alpha=-torch.finfo(scores.dtype).max, out=scores).amin(1).to(torch.uint8)
+
+
+def blocks_of_rows(maps: Tensor, width: int) -> tuple[Tensor, ...]:
+    """`maps` (N, C, h, w) cut into blocks of rows that stay small when widened to `width`."""
+    return maps.split(_rows_per_band(maps, width), dim=2)
+
+
+def resized_rows(blocks: Iterable[Tensor], source_height: int, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+    """Resize maps that arrive as consecutive blocks of rows, bilinearly, to size_hw.
+
+    blocks: (N, C, any, w), together `source_height` rows.
+    Yields bands (N, C, rows, W) float32, together H rows. A band is the caller's to change until the next is asked for.
+    """
+    height, width = size_hw
+    band: Tensor | None = None
+    filled = 0
+    for y, (upper, lower) in enumerate(_neighbours(blocks, width)):
+        if band is None:
+            capacity = min(height, _rows_per_band(upper, width))
+            band = upper.new_empty((*upper.shape[:2], capacity, width))
+            starts, weights = _vertical_taps(source_height, height, upper.device)
+        row = starts[y]
+        while row < starts[y + 1]:
+            taken = min(starts[y + 1] - row, capacity - filled)
+            torch.lerp(upper, lower, weights[row : row + taken], out=band[:, :, filled : filled + taken])
+            row += taken
+            filled += taken
+            if filled == capacity:
+                yield band
+                filled = 0
+    if band is not None and filled:
+        yield band[:, :, :filled]
+
+
+def _neighbours(blocks: Iterable[Tensor], width: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Each source row, widened, with the one below it; the last with itself."""
+    above: Tensor | None = None
+    for block in blocks:
+        wide = F.interpolate(block.float(), size=(block.shape[2], width), mode="bilinear", align_corners=False)
+        for row in wide.split(1, dim=2):
+            if above is not None:
+                yield above, row
+            above = row
+    if above is not None:
+        yield above, above
+
+
+def _vertical_taps(source_height: int, height: int, device: torch.device) -> tuple[list[int], Tensor]:
+    """Where between the source rows the output rows lie.
+
+    Returns `starts`: output rows starts[y] to starts[y + 1] lie between source rows y and y + 1; and each output row's
+    weight (H, 1) of the lower one. Computed in float32, as `interpolate` does.
+    """
+    position = ((torch.arange(height) + 0.5) * (source_height / height) - 0.5).clamp_(min=0)
+    upper = position.floor().clamp_(max=source_height - 1)
+    starts = torch.searchsorted(upper, torch.arange(source_height + 1, dtype=torch.float32))
+    return starts.tolist(), (position - upper)[:, None].to(device)
+
+
+def _rows_per_band(maps: Tensor, width: int) -> int:
+    budget = _BAND_BYTES_CPU if maps.device.type == "cpu" else _BAND_BYTES_GPU
+    return max(1, budget // (4 * maps.shape[0] * maps.shape[1] * width))
