@@ -22,6 +22,7 @@ POLE = tag(StreetClass.POLE)
 SIGN = tag(StreetClass.SIGN)
 FENCE = tag(StreetClass.FENCE)
 BOARDS = tag(StreetClass.FENCE, Material.WALL)
+BRICKWORK = tag(StreetClass.BUILDING, Material.WALL)  # CamVid's 11 classes count walls as buildings
 STEEL: tuple[Colour, ...] = ((112, 118, 120), (150, 154, 156), (44, 52, 48), (30, 32, 34), (88, 92, 90))
 SIGN_COLOURS: tuple[Colour, ...] = (
     (24, 70, 150),
@@ -244,12 +245,12 @@ def draw_fence(
     step = {"railings": 0.14 if middle < 25 else 0.3, "boards": 1.8, "wall": 4.0, "rail": 2.0}[kind]
     posts = _posts(canvas, s, np.arange(z0, z1, step), height)
     if solid:
-        canvas.fill(quad, colour, BOARDS)
-        canvas.lines(
-            posts, 0.05 * canvas.camera.scale(middle), light.colour(scaled(base, 0.8), normal, middle, sunlit), FENCE
-        )
+        mark = BRICKWORK if kind == "wall" else BOARDS
+        joint = light.colour(scaled(base, 0.8), normal, middle, sunlit)
         top = light.colour(scaled(base, 1.12), normal, middle, sunlit)
-        canvas.fill(_strip(canvas, s, z0, z1, height * 0.93, height), top, FENCE)
+        canvas.fill(quad, colour, mark)
+        canvas.lines(posts, 0.05 * canvas.camera.scale(middle), joint, mark)
+        canvas.fill(_strip(canvas, s, z0, z1, height * 0.93, height), top, mark)
         return
     canvas.veil([[n for point in quad for n in point]], colour, 0.1 if middle < 25 else 0.25, FENCE)
     for low, high in ((0.86, 1.0), (0.05, 0.14)) if kind == "railings" else ((0.5, 1.0),):
