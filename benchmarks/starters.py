@@ -1,9 +1,9 @@
 """Score the bundled starters exactly as the app runs them, and write the scores into their records.
 
-    python benchmarks/starters.py --val CAMVID_VAL_FOLDER [--write]
+    python -m benchmarks.starters --val CAMVID_VAL_FOLDER [--write]
 
 Semantic score: mean IoU from counts pooled over all pictures, classes in neither truth nor prediction left out
-(MMSegmentation's convention). Instance score: mask AP50 by pycocotools on generated scenes that no starter was trained on.
+Semantic score: mean IoU from counts pooled over all pictures; classes in neither truth nor prediction are left out
 """
 
 import argparse

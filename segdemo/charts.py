@@ -1,9 +1,9 @@
-"""Frames to plotly figures. Colours come from the app's theme."""
+"""Frames to plotly figures, in colours that are read on light and on dark pages."""
 
 import pandas as pd
 import plotly.graph_objects as go
 
-_STAGES = ("preprocess ms", "forward ms", "postprocess ms")
+_STAGES = {"preprocess ms": "#8fb8b2", "forward ms": "#1f8f86", "postprocess ms": "#d9a441"}
 
 
 def latency(times: pd.DataFrame, title: str) -> go.Figure:
@@ -16,9 +16,10 @@ def latency(times: pd.DataFrame, title: str) -> go.Figure:
                 y=ordered["model"],
                 x=ordered[stage],
                 orientation="h",
+                marker_color=color,
                 hovertemplate="%{y}: %{x:.1f} ms " + stage.removesuffix(" ms") + "<extra></extra>",
             )
-            for stage in _STAGES
+            for stage, color in _STAGES.items()
         ]
     )
     figure.add_scatter(

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from segdemo import charts, overlay, tables
-from segdemo.ui import frame, results, runs, scores, state, views
+from segdemo.ui import about, frame, results, runs, scores, state, views
 
 picture, chosen = frame.shown_picture(), state.chosen_models()
 frame.heading(picture)
@@ -26,7 +26,7 @@ with legend:
 if not answered:
     st.stop()
 
-results.starter_note(chosen)
+about.starter_note(chosen)
 results.differing_spaces(answered)
 scored = [scores.against_labels(run.prediction, picture) for run in answered]
 table = results.class_table(answered, scored)

@@ -28,7 +28,7 @@ with right:
 views.show(place, views.draw(run, picture, palette), rows)
 with left:
     results.show_metrics(run, score)
-    results.starter_note([spec])
+    about.starter_note([spec])
 
 table = results.class_table([run], [score])
 classes, objects, times, model = st.tabs(["Classes", "Objects", "Times", "About the model"])

@@ -74,11 +74,7 @@ def load(
     spec = catalog.find(key)
     where = devices.choose(device)
     devices.check_precision(where, precision)
-    if spec.library == "torchvision":
-        from segdemo.models import from_torchvision as adapter
-    else:
-        from segdemo.models import from_transformers as adapter  # type: ignore[no-redef]
-    return adapter.load(spec, where, precision, trained=weights == "trained", progress=progress)
+    return _adapter(spec)(spec, where, precision, weights == "trained", progress)
 
 
 def predict(model: Model, images: Sequence[InputImage]) -> list[Prediction]:
@@ -118,6 +114,17 @@ def run_stages(model: Model, images: Sequence[InputImage]) -> tuple[list[Answer]
         done = time.perf_counter()
     n = len(images)
     return answers, StageTimes((ready - start) / n, (answered - ready) / n, (done - answered) / n)
+
+
+def _adapter(spec: ModelSpec) -> Callable[[ModelSpec, str, Precision, bool, Progress | None], Model]:
+    # Imported here: each library takes seconds, and most people need one of the two first.
+    if spec.library == "torchvision":
+        import segdemo.models.from_torchvision as torchvision_adapter
+
+        return torchvision_adapter.load
+    import segdemo.models.from_transformers as transformers_adapter
+
+    return transformers_adapter.load
 
 
 def _run_halving(model: Model, images: Sequence[InputImage]) -> tuple[list[Answer], StageTimes]:

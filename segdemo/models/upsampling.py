@@ -26,13 +26,10 @@ def labels_from_logits(logits: Tensor, size_hw: tuple[int, int]) -> tuple[Tensor
     """
     labels = logits.new_empty((logits.shape[0], *size_hw), dtype=torch.uint8)
     confidence = torch.empty_like(labels, dtype=torch.float16)
-    top = 0
-    for band in resized_rows(blocks_of_rows(logits, size_hw[1]), logits.shape[2], size_hw):
-        rows = slice(top, top + band.shape[2])
+    for rows, band in numbered(resized_rows(blocks_of_rows(logits, size_hw[1]), logits.shape[2], size_hw)):
         # On a CPU log_softmax takes half the time of softmax or of exp.
         confidence[:, rows] = band.log_softmax(1).amax(1).exp_()
         labels[:, rows] = first_argmax_(band)
-        top = rows.stop
     return labels, confidence
 
 
@@ -65,7 +62,10 @@ def resized_rows(blocks: Iterable[Tensor], source_height: int, size_hw: tuple[in
         if band is None:
             capacity = min(height, _rows_per_band(upper, width))
             band = upper.new_empty((*upper.shape[:2], capacity, width))
-            starts, weights = _vertical_taps(source_height, height, upper.device)
+            above, weights = _taps(source_height, height)
+            # Output rows starts[y] to starts[y + 1] lie between source rows y and y + 1.
+            starts = torch.searchsorted(above, torch.arange(source_height + 1, dtype=above.dtype)).tolist()
+            weights = weights[:, None].to(upper.device)
         row = starts[y]
         while row < starts[y + 1]:
             taken = min(starts[y + 1] - row, capacity - filled)
@@ -77,6 +77,27 @@ def resized_rows(blocks: Iterable[Tensor], source_height: int, size_hw: tuple[in
                 filled = 0
     if band is not None and filled:
         yield band[:, :, :filled]
+
+
+def numbered(bands: Iterable[Tensor]) -> Iterator[tuple[slice, Tensor]]:
+    """Each band with the rows that it covers."""
+    top = 0
+    for band in bands:
+        yield slice(top, top + band.shape[2]), band
+        top += band.shape[2]
+
+
+def resized_window(maps: Tensor, size_hw: tuple[int, int], rows: slice, columns: slice) -> Tensor:
+    """The part [rows, columns] of maps (..., h, w) resized bilinearly to size_hw, without the rest; float32."""
+    return _resized_side(_resized_side(maps.float(), -2, size_hw[0], rows), -1, size_hw[1], columns)
+
+
+def reach(source: int, target: int, first: int, last: int) -> slice:
+    """The pixels of a target side to which any of a source side's pixels `first` to `last` contributes."""
+    before, weights = _taps(source, target)
+    touched = (before + weights > first - 1) & (before + weights < last + 1)
+    inside = touched.nonzero()
+    return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
 
 
 def _neighbours(blocks: Iterable[Tensor], width: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -92,16 +113,21 @@ def _neighbours(blocks: Iterable[Tensor], width: int) -> Iterator[tuple[Tensor, 
         yield above, above
 
 
-def _vertical_taps(source_height: int, height: int, device: torch.device) -> tuple[list[int], Tensor]:
-    """Where between the source rows the output rows lie.
+def _resized_side(maps: Tensor, dim: int, target: int, window: slice) -> Tensor:
+    before, weights = _taps(maps.shape[dim], target)
+    first = before[window].long().to(maps.device)
+    second = (first + 1).clamp_(max=maps.shape[dim] - 1)
+    weight = weights[window].to(maps.device).view(-1, *[1] * (-1 - dim))
+    return torch.lerp(maps.index_select(dim, first), maps.index_select(dim, second), weight)
 
-    Returns `starts`: output rows starts[y] to starts[y + 1] lie between source rows y and y + 1; and each output row's
-    weight (H, 1) of the lower one. Computed in float32, as `interpolate` does.
+
+def _taps(source: int, target: int) -> tuple[Tensor, Tensor]:
+    """Where the pixels of a target side lie on the source side: the source pixel before each (float32, whole numbers),
+    and the weight of the one after it. Computed in float32, as `interpolate` does.
     """
-    position = ((torch.arange(height) + 0.5) * (source_height / height) - 0.5).clamp_(min=0)
-    upper = position.floor().clamp_(max=source_height - 1)
-    starts = torch.searchsorted(upper, torch.arange(source_height + 1, dtype=torch.float32))
-    return starts.tolist(), (position - upper)[:, None].to(device)
+    position = ((torch.arange(target) + 0.5) * (source / target) - 0.5).clamp_(min=0)
+    before = position.floor().clamp_(max=source - 1)
+    return before, position - before
 
 
 def _rows_per_band(maps: Tensor, width: int) -> int:

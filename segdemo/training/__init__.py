@@ -47,7 +47,7 @@ class Run:
         network = networks.build(recipe.network, space)
         if recipe.start_from:
             networks.start_from(network, networks.checkpoint_folder(recipe.start_from))
-        self.network = network.to(device, memory_format=torch.channels_last)
+        self.network = network.to(device).to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.network).eval()
         self.optimizer = torch.optim.AdamW(_parameter_groups(self.network, recipe), lr=recipe.learning_rate)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)

@@ -17,7 +17,9 @@ def mask_ap50(found: list[dict[str, Tensor]], truths: list[tuple[Tensor, Tensor]
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    images, annotations, results = [], [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for i, (one, (masks, classes)) in enumerate(zip(found, truths, strict=True)):
         images.append({"id": i, "height": masks.shape[-2], "width": masks.shape[-1]})
         for mask, class_id in zip(masks.numpy(), classes.tolist(), strict=True):

@@ -1,6 +1,7 @@
 """What a model is: paper, licence, and scores, measured here and published apart from each other."""
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import pandas as pd
 import streamlit as st
@@ -22,8 +23,7 @@ def show(spec: ModelSpec) -> None:
         f"**{spec.title}** gives {_TASKS[spec.task]}. It knows {text.knows(spec)}: "
         f"{text.plain(', '.join(spec.space.classes[:24]))}{' …' if len(spec.space.classes) > 24 else '.'}"
     )
-    if spec.source == "starter":
-        _starter(spec)
+    starter_note([spec])
     st.markdown(f"[The paper ({spec.year})]({spec.paper}) · Licence: {text.plain(spec.licence)}")
     if spec.published:
         st.caption("Published by its authors or maintainers, not measured here")
@@ -33,15 +33,22 @@ def show(spec: ModelSpec) -> None:
         )
 
 
-def _starter(spec: ModelSpec) -> None:
-    score = record(spec).get("scores", {}).get("camvid_val_mean_iou")
-    measured = f" Measured mean IoU on CamVid's validation split: {100 * score:.1f} %." if score else ""
-    st.markdown(
-        "It is a starter: a small network trained from scratch on CamVid and on generated street scenes, so that it "
-        f"comes with segdemo and answers at once.{measured} That is not the score of the published architecture."
-    )
+def starter_note(specs: Sequence[ModelSpec]) -> None:
+    """What starters are and what they scored, where some are shown."""
+    starters = [spec for spec in specs if spec.source == "starter"]
+    if starters:
+        scores = "; ".join(filter(None, map(_measured, starters)))
+        st.caption(
+            "Starters know 11 street classes. They are small networks trained from scratch on CamVid and on generated "
+            "scenes, so that they come with segdemo; their scores are not those of the published architectures."
+            + (f" Measured: {scores}." if scores else "")
+        )
 
 
-def record(spec: ModelSpec) -> dict[str, Any]:
-    """How a starter was trained and what it scored; empty where nothing is recorded."""
-    return cache.starter_record(str(weights.STARTERS / spec.checkpoint / "record.json"))
+def _measured(spec: ModelSpec) -> str | None:
+    """A starter's score from the record next to its weights: "FCN starter 62.5 % mean IoU on CamVid-11, 101 pictures"."""
+    record = cache.starter_record(str(weights.STARTERS / spec.checkpoint / "record.json"))
+    if "best_score" not in record:
+        return None
+    metric = "mask AP50" if spec.task == "instance" else "mean IoU"
+    return f"{spec.title} {100 * record['best_score']:.1f} % {metric} on {text.plain(record['scored_on'])}"

@@ -85,9 +85,9 @@ def digest(file_id: str, _data: bytes) -> str:
     return hashlib.sha256(_data).hexdigest()
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)
 def decoded(digest: str, name: str, _data: bytes) -> InputImage:
-    """An uploaded picture's pixels. Raises `ImageError`."""
+    """An uploaded picture, shared rather than copied at every look: its pixels are read-only. Raises `ImageError`."""
     return images.decode(_data, name)
 
 

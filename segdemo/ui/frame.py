@@ -112,7 +112,8 @@ def _gallery(title: str, pictures: list[Picture], shown: Picture) -> None:
     with st.grid(3, wrap=False, min_column_width=60, gap="xsmall"):
         for picture in pictures:
             with st.container(gap="xxsmall"):
-                st.image(picture.thumbnail(), width="stretch", alt=f"Small view of {picture.name}")
+                if isinstance(small := picture.thumbnail(), bytes):
+                    st.image(small, width="stretch", alt=f"Small view of {picture.name}")
                 st.button(
                     text.plain(picture.name),
                     key=f"show:{picture.id}",
@@ -138,17 +139,16 @@ def _family(family: str, chosen: list[ModelSpec]) -> None:
     count = sum(spec in chosen for spec in specs)
     with st.expander(f"{family} :primary-badge[{count}]" if count else family, key=f"family:{family}"):
         for (known, licence), alike in groupby(specs, key=lambda spec: (text.knows(spec), spec.licence)):
-            st.caption(f"{known}. Licence: {text.plain(licence)}")
-            for spec in alike:
-                with st.container(gap=None):
+            st.caption(f"**{known}** · {text.plain(licence)}")
+            with st.container(gap="xxsmall"):
+                for spec in alike:
                     st.checkbox(
-                        spec.title,
+                        f"{text.within_family(spec)} :gray[· {text.cost(spec, weights.state(spec))}]",
                         key=state.model_key(spec.key),
                         disabled=len(chosen) >= state.MOST_MODELS and spec not in chosen,
                     )
-                    st.caption(text.cost(spec, weights.state(spec)))
-        for paper, year in dict.fromkeys((spec.paper, spec.year) for spec in specs):
-            st.markdown(f"[The paper ({year})]({paper})")
+        papers = dict.fromkeys((spec.paper, spec.year) for spec in specs)
+        st.caption("Papers: " + ", ".join(f"[{year}]({paper})" for paper, year in papers))
 
 
 def choose_one(chosen: list[ModelSpec]) -> ModelSpec:
@@ -170,7 +170,7 @@ def choose_one(chosen: list[ModelSpec]) -> ModelSpec:
         if len(chosen) > 1:
             label = f"Compare these {len(chosen)} models"
             st.page_link("pages/explore/compare.py", label=label, icon=":material/view_column_2:")
-    return catalog.find(key)
+    return catalog.find(key or keys[0])
 
 
 def heading(picture: Picture) -> None:

@@ -10,7 +10,6 @@ from segdemo import exports, tables
 from segdemo.confusion import Score
 from segdemo.exports import Entry
 from segdemo.models import catalog
-from segdemo.models.catalog import ModelSpec
 from segdemo.ui import cache, text
 from segdemo.ui.cache import Run
 from segdemo.ui.pictures import Picture
@@ -35,6 +34,7 @@ def show_classes(table: pd.DataFrame) -> None:
         )
         for name in numbers
     }
+    columns["class"] = st.column_config.TextColumn(width="medium" if alone else 130, pinned=True)
     st.dataframe(table, hide_index=True, column_config=columns, placeholder="–", alt="Classes and numbers")
 
 
@@ -162,13 +162,4 @@ def differing_spaces(runs: Sequence[Run]) -> None:
             f"These models know different classes: {named}. Only classes of the same name share a row and a colour; "
             "what one model does not know is empty, not zero.",
             icon=":material/info:",
-        )
-
-
-def starter_note(specs: Sequence[ModelSpec]) -> None:
-    """What starters are, where some are shown."""
-    if any(spec.source == "starter" for spec in specs):
-        st.caption(
-            "Starters know 11 street classes. They are small networks trained from scratch on CamVid and on generated "
-            "scenes, so that they come with segdemo; their scores are not those of the published architectures."
         )

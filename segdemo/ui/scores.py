@@ -7,7 +7,7 @@ import streamlit as st
 
 from segdemo import confusion
 from segdemo.errors import SegdemoError
-from segdemo.labels import CAMVID, LabelSpace
+from segdemo.labels import CAMVID
 from segdemo.prediction import Prediction
 from segdemo.ui import cache, state, text
 from segdemo.ui.pictures import MOST_UPLOAD_MB, Picture
@@ -25,7 +25,7 @@ class Scores:
 def against_labels(prediction: Prediction, picture: Picture) -> Scores:
     """Score an answer; without labels there is neither a score nor a problem."""
     try:
-        truth = _truth(picture, prediction.space, prediction.labels.shape)
+        truth = _truth(picture, prediction)
     except SegdemoError as error:
         return Scores(problem=str(error))
     if truth is None:
@@ -65,10 +65,12 @@ def _keep(picture_id: str) -> None:
         state.keep_label_file(picture_id, file.name, file.getvalue())
 
 
-def _truth(picture: Picture, space: LabelSpace, size_hw: tuple[int, ...]) -> np.ndarray | None:
+def _truth(picture: Picture, prediction: Prediction) -> np.ndarray | None:
     """The labels (H, W) in the model's classes, None where there are none. Raises `ImageError`."""
+    space = prediction.space
     if picture.seed is not None:
         wanted = st.session_state[state.SCENE_LABELS] and space.name == CAMVID.name
         return picture.own_labels() if wanted else None
     kept = state.label_file(picture.id)
-    return None if kept is None else cache.label_image(kept[0], space, size_hw, kept[1])
+    height, width = prediction.labels.shape
+    return None if kept is None else cache.label_image(kept[0], space, (height, width), kept[1])

@@ -4,7 +4,7 @@ from typing import Final
 
 import streamlit as st
 
-from segdemo.models import catalog
+from segdemo.models import Precision, catalog
 from segdemo.models.catalog import ModelSpec
 
 FIRST_MODELS: Final = ("starter/segformer", "starter/deeplabv3")  # chosen on a first visit
@@ -56,7 +56,7 @@ def device() -> str:
     return st.session_state.get(DEVICE, "auto")
 
 
-def precision() -> str:
+def precision() -> Precision:
     """The chosen precision."""
     return st.session_state.get(PRECISION, "fp32")
 

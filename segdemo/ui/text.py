@@ -55,6 +55,12 @@ def cost(spec: ModelSpec, state: str) -> str:
     return "in your folder" if state == "local" else state
 
 
+def within_family(spec: ModelSpec) -> str:
+    """A model's title where its family stands above it: "B0 ADE20K"."""
+    rest = spec.title.removeprefix(spec.family).strip(" -") or spec.title
+    return rest[0].upper() + rest[1:]
+
+
 def knows(spec: ModelSpec) -> str:
     """Which classes a model knows: "11 classes (CamVid-11)"."""
     return f"{len(spec.space.classes)} classes ({spec.space.name})"

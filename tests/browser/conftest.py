@@ -36,7 +36,7 @@ def app_url(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def chromium():
-    """One profile for all tests, so that the app's scripts are fetched and compiled once; every page is a new person."""
+    """One profile for all, so that the app's scripts are fetched and compiled once; every page is a new person."""
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("Chromium is not installed")

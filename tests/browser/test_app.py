@@ -59,7 +59,7 @@ def test_upload_choose_look_switch_pages_and_download(visit):
     assert_overlay(overlays(page))
 
     page.get_by_text("Mask R-CNN", exact=True).click()
-    page.get_by_text("Mask R-CNN starter").click()
+    page.locator(".st-key-model-starter-maskrcnn label").click()
     page.get_by_text("3 of at most 6 chosen").wait_for()
 
     page.get_by_role("link", name="Compare", exact=True).click()

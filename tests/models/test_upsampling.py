@@ -1,0 +1,108 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from segdemo.models import upsampling
+from segdemo.models.upsampling import blocks_of_rows, first_argmax_, labels_from_logits, resized_rows
+
+
+def plainly(logits, size_hw):
+    resized = F.interpolate(logits.float(), size=size_hw, mode="bilinear", align_corners=False)
+    return resized.argmax(1).to(torch.uint8), resized.softmax(1).amax(1)
+
+
+SHAPES = [
+    ((1, 5, 8, 8), (33, 47)),  # odd sizes
+    ((2, 3, 7, 5), (7, 5)),  # no resizing
+    ((3, 11, 40, 30), (41, 29)),  # a little up, a little down
+    ((1, 21, 65, 87), (40, 31)),  # down
+    ((1, 4, 1, 1), (9, 6)),  # a single source pixel
+    ((1, 7, 64, 3), (3, 300)),  # down one way, up the other
+    ((2, 1, 4, 4), (10, 10)),  # a single class
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(("shape", "size_hw"), SHAPES)
+def test_labels_and_confidence_equal_resizing_everything_first(shape, size_hw, dtype):
+    logits = (torch.randn(shape, generator=torch.Generator().manual_seed(1)) * 3).to(dtype)
+    labels, confidence = labels_from_logits(logits, size_hw)
+    expected_labels, expected_confidence = plainly(logits, size_hw)
+    assert labels.dtype == torch.uint8
+    assert confidence.dtype == torch.float16
+    assert torch.equal(labels, expected_labels)
+    assert torch.allclose(confidence.float(), expected_confidence, atol=6e-4)
+
+
+@pytest.mark.parametrize("budget", [1, 5_000, 1 << 30])
+def test_the_size_of_the_bands_changes_nothing(monkeypatch, budget):
+    logits = torch.randn(2, 9, 13, 17, generator=torch.Generator().manual_seed(2))
+    expected = labels_from_logits(logits, (50, 40))
+    monkeypatch.setattr(upsampling, "_BAND_BYTES_CPU", budget)
+    found = labels_from_logits(logits, (50, 40))
+    assert torch.equal(found[0], expected[0])
+    assert torch.equal(found[1], expected[1])
+
+
+def test_resized_rows_are_those_of_interpolate():
+    maps = torch.randn(2, 3, 11, 7, generator=torch.Generator().manual_seed(3))
+    bands = [band.clone() for band in resized_rows(maps.split(4, dim=2), 11, (64, 50))]
+    expected = F.interpolate(maps, size=(64, 50), mode="bilinear", align_corners=False)
+    assert torch.allclose(torch.cat(bands, dim=2), expected, atol=1e-6)
+
+
+def test_two_resizings_can_follow_one_another():
+    maps = torch.randn(1, 3, 6, 8, generator=torch.Generator().manual_seed(4))
+    middle = (band.clone() for band in resized_rows(maps.split(1, dim=2), 6, (24, 32)))
+    bands = [band.clone() for band in resized_rows(middle, 24, (50, 41))]
+    step = F.interpolate(maps, size=(24, 32), mode="bilinear", align_corners=False)
+    expected = F.interpolate(step, size=(50, 41), mode="bilinear", align_corners=False)
+    assert torch.allclose(torch.cat(bands, dim=2), expected, atol=1e-6)
+
+
+def test_of_equal_classes_the_first_wins():
+    logits = torch.zeros(1, 6, 3, 3)
+    logits[:, [2, 4]] = 1.5
+    labels, _ = labels_from_logits(logits, (10, 10))
+    assert (labels == 2).all()
+
+
+def test_classes_that_differ_in_the_last_bit_are_told_apart():
+    scores = torch.full((1, 3, 1, 2), 7.0)
+    scores[0, 2, 0, 0] = torch.nextafter(torch.tensor(7.0), torch.tensor(8.0))
+    scores[0, 0, 0, 1] = -torch.inf
+    assert first_argmax_(scores).tolist() == [[[2, 1]]]
+
+
+def test_the_last_of_255_classes_can_win():
+    logits = torch.zeros(1, 255, 2, 2)
+    logits[:, 254] = 30
+    labels, confidence = labels_from_logits(logits, (5, 5))
+    assert (labels == 254).all()
+    assert (confidence == 1).all()
+
+
+def test_logits_are_left_as_they_were():
+    logits = torch.randn(1, 4, 6, 6)
+    before = logits.clone()
+    labels_from_logits(logits, (6, 6))
+    assert torch.equal(logits, before)
+
+
+def test_working_memory_stays_far_below_the_resized_logits():
+    """Counts what is alive in the bands: 150 classes at 12 megapixels would be 7 GB."""
+    logits = torch.randn(1, 150, 32, 32)
+    size_hw = (3000, 4000)
+    bands = resized_rows(blocks_of_rows(logits, size_hw[1]), 32, size_hw)
+    band = next(bands)
+    assert band.shape[2] * 150 * 4000 * 4 <= 4 << 20
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_gives_the_same_labels():
+    logits = torch.randn(2, 150, 32, 40, generator=torch.Generator().manual_seed(5)) * 3
+    labels, confidence = labels_from_logits(logits.cuda(), (300, 200))
+    expected_labels, expected_confidence = plainly(logits, (300, 200))
+    assert (labels.cpu() == expected_labels).float().mean() > 0.9999
+    assert torch.allclose(confidence.cpu().float(), expected_confidence, atol=1e-3)
