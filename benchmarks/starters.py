@@ -2,8 +2,8 @@
 
     python -m benchmarks.starters --val CAMVID_VAL_FOLDER [--write]
 
-Semantic score: mean IoU from counts pooled over all pictures, classes in neither truth nor prediction left out
-Semantic score: mean IoU from counts pooled over all pictures; classes in neither truth nor prediction are left out
+Semantic score: mean IoU from counts pooled over all pictures, without the classes in neither truth nor prediction
+(MMSegmentation's convention). Instance score: mask AP50 by pycocotools, on generated scenes that no starter learned from.
 """
 
 import argparse

@@ -13,7 +13,7 @@ if not chosen:
 
 spec = frame.choose_one(chosen)
 left, right = st.columns([7, 3], gap="medium")
-answered = list(runs.answers([spec], picture, [left.empty()]))
+answered = list(runs.answers([spec], picture, [left.container()]))
 if not answered:
     st.stop()
 

@@ -8,16 +8,15 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
     Mask2FormerForUniversalSegmentation,
-    PreTrainedConfig,
-    PreTrainedModel,
     SegformerForSemanticSegmentation,
 )
 from transformers.utils import logging
@@ -47,13 +46,14 @@ def load(spec: ModelSpec, device: str, precision: Precision, trained: bool, prog
     Raises `WeightsError` where weights cannot be had or read, `ModelError` where they are of something else.
     """
     kind = _KINDS[spec.architecture]
+    network_class: Any = kind.network_class
     if trained or spec.source == "starter":
         folder = weights.fetch(spec, progress)
-        config, prepare = _read_settings(spec, folder, kind.network_class)
-        network = _read_network(spec, folder, kind.network_class) if trained else kind.network_class(config)
+        config, prepare = _read_settings(spec, folder, network_class)
+        network = _read_network(spec, folder, network_class) if trained else network_class(config)
     else:
         config, processor = published_configs.find(spec)
-        network, prepare = kind.network_class(config), preprocessing.of_processor(processor)
+        network, prepare = network_class(config), preprocessing.of_processor(processor)
     network.requires_grad_(False).eval().to(device=device, dtype=_DTYPES[precision])
     return kind(spec, spec.space, device, precision, trained, network, prepare)
 
@@ -65,7 +65,7 @@ class _TransformersModel:
     device: str
     precision: Precision
     trained: bool
-    network: PreTrainedModel
+    network: nn.Module
     prepare: Preprocessing
 
     def preprocess(self, images: Sequence[InputImage]) -> Tensor:
@@ -120,11 +120,9 @@ _KINDS: dict[str, type[SegformerModel] | type[Mask2FormerModel]] = {
 }
 
 
-def _read_settings(
-    spec: ModelSpec, folder: Path, network_class: type[PreTrainedModel]
-) -> tuple[PreTrainedConfig, Preprocessing]:
+def _read_settings(spec: ModelSpec, folder: Path, network_class: Any) -> tuple[Any, Preprocessing]:
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except _UNREADABLE as error:
         raise _unreadable(spec, folder, error) from error
@@ -143,7 +141,7 @@ def _check_classes(spec: ModelSpec, folder: Path, names: list[str]) -> None:
         raise ModelError(f"{folder} calls a class {odd[0]!r} that {spec.space.name} calls {odd[1]!r}.")
 
 
-def _read_network(spec: ModelSpec, folder: Path, network_class: type[PreTrainedModel]) -> PreTrainedModel:
+def _read_network(spec: ModelSpec, folder: Path, network_class: Any) -> nn.Module:
     try:
         network, report = network_class.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True

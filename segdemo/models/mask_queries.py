@@ -1,13 +1,13 @@
 """Mask2Former's queries to labels and segments, by the rules of the paper (https://arxiv.org/abs/2112.01527).
 
-Each query is a class distribution and a mask. Masks are first resized to the network's input, then to the picture, as in
-the authors' code; both steps run in bands of rows, so that no stack of full-size masks ever exists.
+Each query is a class distribution and a mask. Masks are resized to the network's input, then to the picture, as in the
+authors' code; both steps run in bands of rows, so that no stack of full-size masks ever exists.
 
 Where transformers' `Mask2FormerImageProcessor` does otherwise, the authors' code is followed:
 - It resizes masks to 384×384 first, whatever the input (transformers#44901): the same for the published checkpoints,
   whose input has that size, and coarser for any other.
-- Panoptic: it asks whether score × mask is at least 0.5 where the area of a mask is measured, and keeps pixels whose mask
-  is below 0.5; the authors measure and keep what lies above 0.5 in the mask alone. Its default score threshold is 0.5.
+- Panoptic: it measures the area of a mask where score × mask is 0.5 or more, and keeps pixels whose mask is below 0.5;
+  the authors measure and keep what lies above 0.5 in the mask alone. Its usual score threshold is 0.5.
 - Instances: it enlarges binary masks without interpolation.
 """
 
@@ -77,8 +77,9 @@ def panoptic(queries: MaskQueries, size_hw: tuple[int, int], things: frozenset[i
     """Segments that do not overlap, best first, and the label map that they make.
 
     Every pixel goes to the query with the largest score × mask probability. A query that wins less than 0.8 of its own
-    mask is dropped, and so is a pixel where the winner's mask is below 0.5: both are VOID. Segments of one class that is
-    not among `things` are fused and keep the best score. Confidence is the winner's score × mask probability, 0 in VOID.
+    mask is dropped, and so is a pixel where the winner's mask is below 0.5: both are VOID. Segments of one class that
+    is not among `things` are fused and keep the best score. Confidence is the winner's score × mask probability, 0 in
+    VOID.
     """
     return [_panoptic(*one, queries.input_hw, size_hw, things) for one in _each(queries)]
 
@@ -93,7 +94,7 @@ def _instances(probabilities: Tensor, masks: Tensor, input_hw: tuple[int, int], 
     kept = best > INSTANCE_SCORE
     masks = masks[kept]
     scores = (best[kept] * _quality(masks, input_hw)).cpu().numpy()
-    class_ids = class_ids[kept].cpu().numpy()
+    ids = class_ids[kept].cpu().numpy()
     bounds = _bounds(masks > 0).cpu().numpy()
 
     def worst_first() -> Iterator[Instance]:
@@ -102,9 +103,7 @@ def _instances(probabilities: Tensor, masks: Tensor, input_hw: tuple[int, int], 
                 rows, columns = (_window(masks.shape[1 + k], input_hw[k], size_hw[k], *bounds[i, k]) for k in (0, 1))
                 logits = F.interpolate(masks[None, None, i].float(), input_hw, mode="bilinear", align_corners=False)
                 logits = resized_window(logits[0, 0], size_hw, rows, columns)
-                yield Instance(
-                    rows.start, columns.start, logits > 0, logits.sigmoid(), int(class_ids[i]), float(scores[i])
-                )
+                yield Instance(rows.start, columns.start, logits > 0, logits.sigmoid(), int(ids[i]), float(scores[i]))
 
     return paint(worst_first(), size_hw, masks.device)
 
@@ -166,7 +165,7 @@ def _contest(
 
     masks: (K, h, w) logits, K at most 255. scores: (K,).
     Returns each pixel's winner (H, W) uint8, VOID where its mask is below 0.5; score × mask probability of the winner
-    (H, W) float16; and which share of its own mask, cut at 0.5, each query wins (K,); NaN or infinite where it has none.
+    (H, W) float16; and the share of its own mask, cut at 0.5, that each query wins (K,), no number where it has none.
     """
     count = len(scores)
     owners = torch.full(size_hw, VOID, dtype=torch.uint8, device=masks.device)

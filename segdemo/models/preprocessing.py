@@ -46,7 +46,7 @@ class Preprocessing:
             height, width = self.size["height"], self.size["width"]
         else:
             height, width = _by_edges(size_hw, self.size["shortest_edge"], self.size.get("longest_edge"))
-        return tuple(math.ceil(side / self.divisor) * self.divisor for side in (height, width))
+        return math.ceil(height / self.divisor) * self.divisor, math.ceil(width / self.divisor) * self.divisor
 
     def __call__(self, images: Sequence[InputImage], device: str, dtype: torch.dtype) -> Tensor:
         """Pictures of one size as (N, 3, h, w)."""

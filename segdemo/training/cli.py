@@ -1,6 +1,7 @@
 """`python -m segdemo train`: a recipe and labelled folders in, a checkpoint folder out."""
 
 import argparse
+import json
 import platform
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from segdemo import devices
 from segdemo.datasets.folder import LabelledFolder, open_folder
 from segdemo.errors import SegdemoError
 from segdemo.labels import CAMVID
-from segdemo.training import Run, TrainingProgress, data, train
+from segdemo.training import Run, TrainingProgress, data, networks, train
 from segdemo.training.export import export
 from segdemo.training.recipe import Recipe, bundled, read
 
@@ -115,7 +116,13 @@ def _record(training: Run, folder: LabelledFolder | None, validation: LabelledFo
         "scored_on": scored_on,
         "best_score": training.best,
         "steps": training.step,
+        "started_from": _record_of(recipe.start_from) if recipe.start_from else None,
         "minutes": round(training.elapsed_s / 60, 1),
         "device": f"{devices.describe(training.device)}, {torch.get_num_threads()} threads",
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
     }
+
+
+def _record_of(start: str) -> dict[str, Any]:
+    path = networks.checkpoint_folder(start) / "record.json"
+    return json.loads(path.read_text()) if path.is_file() else {"checkpoint": start}

@@ -32,26 +32,30 @@ def checkpoint_folder(name: str) -> Path:
 
 
 def start_from(network: nn.Module, checkpoint: Path) -> int:
-    """Copy the ResNet trunk of a checkpoint into a network of another kind; returns how many tensors were taken.
+    """Copy a checkpoint into a network, whole where it is of the same network, else its ResNet trunk.
 
-    torchvision and transformers name the same ResNet layers differently; within the trunk, order and shapes agree.
+    Returns how many tensors were taken. Raises `SegdemoError` where the two have nothing in common.
     """
     try:
         source = load_file(checkpoint / "model.safetensors")
     except (OSError, ValueError) as error:
         raise SegdemoError(f"The checkpoint {checkpoint} to start from cannot be read: {error}.") from error
-    taken = trunk_tensors(source)
-    target = trunk_tensors(network.state_dict())
-    shared = taken.keys() & target.keys()
+    target = network.state_dict()
+    if source.keys() != target.keys():
+        source, target = trunk_tensors(source), trunk_tensors(target)
+    shared = source.keys() & target.keys()
     if not shared:
         raise SegdemoError(f"The checkpoint {checkpoint} has no ResNet trunk in common with this network.")
     for name in shared:
-        target[name].copy_(taken[name])
+        target[name].copy_(source[name])
     return len(shared)
 
 
 def trunk_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a ResNet trunk inside a state dict, under torchvision's names (`layer1.0.conv1.weight`, ...)."""
+    """The tensors of a ResNet trunk inside a state dict, under torchvision's names (`layer1.0.conv1.weight`, ...).
+
+    torchvision and transformers name the same layers differently; within the trunk, order and shapes agree.
+    """
     named = {}
     for name, tensor in state.items():
         plain = _torchvision_name(name)

@@ -16,7 +16,8 @@ class Recipe:
 
     network: a starter network (`fcn_small`, ...) or the catalogue key of a model to train from its architecture alone.
     kind: which loss: per pixel, Mask R-CNN's, or Mask2Former's matched queries.
-    start_from: a starter's name or a checkpoint folder whose ResNet trunk it begins with, or "" for random weights.
+    start_from: a starter's name or a checkpoint folder to begin with: whole where it is of the same network, else its
+        ResNet trunk; "" for random weights.
     scenes: share of generated street scenes in each batch; scene_pool: how many different ones.
     picture_hw: size the pictures are kept at; crop_hw: size trained on; zoom: range of the random magnification.
     """

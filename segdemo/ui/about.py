@@ -46,7 +46,7 @@ def starter_note(specs: Sequence[ModelSpec]) -> None:
 
 
 def _measured(spec: ModelSpec) -> str | None:
-    """A starter's score from the record next to its weights: "FCN starter 62.5 % mean IoU on CamVid-11, 101 pictures"."""
+    """A starter's score by the record next to its weights: "FCN starter 62.5 % mean IoU on CamVid-11, 101 pictures"."""
     record = cache.starter_record(str(weights.STARTERS / spec.checkpoint / "record.json"))
     if "best_score" not in record:
         return None

@@ -35,7 +35,9 @@ def show_classes(table: pd.DataFrame) -> None:
         for name in numbers
     }
     columns["class"] = st.column_config.TextColumn(width="medium" if alone else 130, pinned=True)
-    st.dataframe(table, hide_index=True, column_config=columns, placeholder="–", alt="Classes and numbers")
+    st.dataframe(
+        table, height="content", hide_index=True, column_config=columns, placeholder="–", alt="Classes and numbers"
+    )
 
 
 _HELP = {

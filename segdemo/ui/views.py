@@ -65,7 +65,7 @@ def grid(picture: Picture, specs: Sequence[ModelSpec]) -> list[DeltaGenerator]:
         for spec in specs:
             with st.container(gap="xsmall"):
                 st.markdown(f"**{spec.title}**")
-                places.append(st.empty())
+                places.append(st.container())
                 st.caption(text.knows(spec))
     return places
 

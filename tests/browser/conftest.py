@@ -43,7 +43,7 @@ def chromium():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         context = browser.new_context(accept_downloads=True)
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(120_000)  # a busy machine
         yield context
         browser.close()
 

@@ -15,7 +15,7 @@ from torchvision.transforms import functional as TF
 from segdemo.errors import WeightsError
 from segdemo.images import InputImage
 from segdemo.labels import CAMVID, COCO_THINGS, VOID
-from segdemo.models import catalog, from_torchvision, predict, weights
+from segdemo.models import catalog, from_torchvision, predict, torchvision_networks, weights
 from segdemo.models.architectures import small_torchvision
 from segdemo.models.from_torchvision import resized_hw
 
@@ -69,12 +69,13 @@ def restless(network):
 
 @torch.no_grad()
 def bold(detector):
-    """Random weights that are sure of what they see: boxes near the anchors, many scored above 0.5, no background."""
+    """Random weights that are sure of what they see: boxes near the anchors, five classes, scores above 0.5."""
     give_statistics(detector)
     predictor = detector.roi_heads.box_predictor
     predictor.cls_score.weight *= 30
-    predictor.cls_score.bias[0] -= 100
+    predictor.cls_score.weight[0] = predictor.cls_score.weight[6:] = 0
     predictor.bbox_pred.weight *= 0.01
+    detector.roi_heads.mask_predictor.mask_fcn_logits.weight *= 30
     detector.rpn.head.bbox_pred.weight *= 0.01
     detector.rpn._post_nms_top_n = {"training": 40, "testing": 40}
     return detector
@@ -382,3 +383,11 @@ def test_a_starter_obeys_its_own_config(starter):
     assert inputs.max() <= 2
     with torch.inference_mode():
         torch.testing.assert_close(model.forward(inputs), network(inputs)["out"], rtol=1e-3, atol=1e-3)
+
+
+def test_the_first_mask_rcnn_normalises_without_epsilon_as_it_was_trained():
+    epsilons = {}
+    for key in ("torchvision/maskrcnn_resnet50_fpn", "torchvision/maskrcnn_resnet50_fpn_v2"):
+        module = torchvision_networks.build(catalog.find(key), trained=False, progress=None).module
+        epsilons[key] = {m.eps for m in module.modules() if isinstance(m, nn.BatchNorm2d)}
+    assert list(epsilons.values()) == [{0.0}, {1e-5}]

@@ -3,7 +3,14 @@ import torch
 import torch.nn.functional as F
 
 from segdemo.models import upsampling
-from segdemo.models.upsampling import blocks_of_rows, first_argmax_, labels_from_logits, resized_rows
+from segdemo.models.upsampling import (
+    blocks_of_rows,
+    first_argmax_,
+    labels_from_logits,
+    reach,
+    resized_rows,
+    resized_window,
+)
 
 
 def plainly(logits, size_hw):
@@ -58,6 +65,27 @@ def test_two_resizings_can_follow_one_another():
     step = F.interpolate(maps, size=(24, 32), mode="bilinear", align_corners=False)
     expected = F.interpolate(step, size=(50, 41), mode="bilinear", align_corners=False)
     assert torch.allclose(torch.cat(bands, dim=2), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size_hw", [(40, 30), (11, 7), (5, 50)])
+def test_a_resized_window_is_a_part_of_the_whole(size_hw):
+    maps = torch.randn(2, 11, 7, generator=torch.Generator().manual_seed(6))
+    whole = F.interpolate(maps[None], size=size_hw, mode="bilinear", align_corners=False)[0]
+    rows, columns = slice(1, 4), slice(2, 7)
+    window = resized_window(maps, size_hw, rows, columns)
+    assert torch.allclose(window, whole[:, rows, columns], atol=1e-6)
+
+
+@pytest.mark.parametrize(("source", "target"), [(8, 31), (9, 9), (12, 5), (1, 6)])
+def test_what_source_pixels_reach_is_what_changes_with_them(source, target):
+    for first in range(source):
+        for last in range(first, source):
+            side = torch.zeros(1, 1, source)
+            side[..., first : last + 1] = 1
+            changed = F.interpolate(side, target, mode="linear", align_corners=False)[0, 0].nonzero().flatten().tolist()
+            reached = reach(source, target, first, last)
+            assert set(changed) <= set(range(target)[reached])
+            assert reached.stop - reached.start <= len(changed) + 2
 
 
 def test_of_equal_classes_the_first_wins():

@@ -1,10 +1,11 @@
 """The shapes of the published SegFormer and Mask2Former checkpoints, for timing them without their weights.
 
-Sources: Tables 6 and 1 of https://arxiv.org/abs/2105.15203 (Mix Transformer B0 to B5), https://arxiv.org/abs/2103.14030
-(Swin), and the authors' configuration files of Mask2Former. The number of parameters that each gives is the catalogue's.
+Sources: https://arxiv.org/abs/2105.15203 (Mix Transformer B0 to B5), https://arxiv.org/abs/2103.14030 (Swin) and the
+authors' configuration files of Mask2Former. The number of parameters that each gives is the catalogue's.
 """
 
 import re
+from typing import Any
 
 from transformers import (
     Mask2FormerConfig,
@@ -20,23 +21,22 @@ from segdemo.errors import ModelError
 from segdemo.labels import COCO_PANOPTIC, COCO_THINGS
 from segdemo.models.catalog import ModelSpec
 
-# depths, hidden sizes, width of the decoder
-_SEGFORMER = {
-    "b0": ((2, 2, 2, 2), (32, 64, 160, 256), 256),
-    "b1": ((2, 2, 2, 2), (64, 128, 320, 512), 256),
-    "b2": ((3, 4, 6, 3), (64, 128, 320, 512), 768),
-    "b3": ((3, 4, 18, 3), (64, 128, 320, 512), 768),
-    "b4": ((3, 8, 27, 3), (64, 128, 320, 512), 768),
-    "b5": ((3, 6, 40, 3), (64, 128, 320, 512), 768),
+_SEGFORMER: dict[str, dict[str, Any]] = {
+    "b0": {"depths": [2, 2, 2, 2], "hidden_sizes": [32, 64, 160, 256], "decoder_hidden_size": 256},
+    "b1": {"depths": [2, 2, 2, 2], "hidden_sizes": [64, 128, 320, 512], "decoder_hidden_size": 256},
+    "b2": {"depths": [3, 4, 6, 3], "hidden_sizes": [64, 128, 320, 512], "decoder_hidden_size": 768},
+    "b3": {"depths": [3, 4, 18, 3], "hidden_sizes": [64, 128, 320, 512], "decoder_hidden_size": 768},
+    "b4": {"depths": [3, 8, 27, 3], "hidden_sizes": [64, 128, 320, 512], "decoder_hidden_size": 768},
+    "b5": {"depths": [3, 6, 40, 3], "hidden_sizes": [64, 128, 320, 512], "decoder_hidden_size": 768},
 }
 
-# first width, depths, heads, window
-_SWIN = {
-    "tiny": (96, (2, 2, 6, 2), (3, 6, 12, 24), 7),
-    "small": (96, (2, 2, 18, 2), (3, 6, 12, 24), 7),
-    "base": (128, (2, 2, 18, 2), (4, 8, 16, 32), 12),
-    "large": (192, (2, 2, 18, 2), (6, 12, 24, 48), 12),
+_SWIN: dict[str, dict[str, Any]] = {
+    "tiny": {"embed_dim": 96, "depths": [2, 2, 6, 2], "num_heads": [3, 6, 12, 24], "window_size": 7},
+    "small": {"embed_dim": 96, "depths": [2, 2, 18, 2], "num_heads": [3, 6, 12, 24], "window_size": 7},
+    "base": {"embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32], "window_size": 12},
+    "large": {"embed_dim": 192, "depths": [2, 2, 18, 2], "num_heads": [6, 12, 24, 48], "window_size": 12},
 }
+_STAGES: dict[str, Any] = {"out_features": ["stage1", "stage2", "stage3", "stage4"]}
 
 _MASK2FORMER_SIDE = 384  # of the square to which the published checkpoints bring every picture
 
@@ -48,9 +48,7 @@ def find(spec: ModelSpec) -> tuple[PreTrainedConfig, BaseImageProcessor]:
     if match := re.search(r"mask2former-swin-(\w+)-", spec.checkpoint):
         sides = (_MASK2FORMER_SIDE, _MASK2FORMER_SIDE)
         return _mask2former(spec, match[1]), _square(Mask2FormerImageProcessor, *sides)
-    raise ModelError(
-        f"The shape of {spec.key} is not known without its files; run `python -m segdemo fetch {spec.key}`."
-    )
+    raise ModelError(f"The shape of {spec.key} is not known without its weights; load it with them.")
 
 
 def _square(processor: type[BaseImageProcessor], height: int, width: int) -> BaseImageProcessor:
@@ -58,25 +56,14 @@ def _square(processor: type[BaseImageProcessor], height: int, width: int) -> Bas
 
 
 def _segformer(spec: ModelSpec, size: str) -> SegformerConfig:
-    depths, hidden_sizes, decoder = _SEGFORMER[size]
-    return SegformerConfig(
-        depths=list(depths),
-        hidden_sizes=list(hidden_sizes),
-        decoder_hidden_size=decoder,
-        num_labels=len(spec.space.classes),
-    )
+    return SegformerConfig(**_SEGFORMER[size], **_classes(spec))
 
 
 def _mask2former(spec: ModelSpec, size: str) -> Mask2FormerConfig:
-    width, depths, heads, window = _SWIN[size]
-    backbone = SwinConfig(
-        embed_dim=width,
-        depths=list(depths),
-        num_heads=list(heads),
-        window_size=window,
-        out_features=["stage1", "stage2", "stage3", "stage4"],
-    )
+    backbone = SwinConfig(**_SWIN[size], **_STAGES)
     many = size == "large" and spec.space.name in (COCO_PANOPTIC.name, COCO_THINGS.name)
-    return Mask2FormerConfig(
-        backbone_config=backbone, num_queries=200 if many else 100, num_labels=len(spec.space.classes)
-    )
+    return Mask2FormerConfig(backbone_config=backbone, num_queries=200 if many else 100, **_classes(spec))
+
+
+def _classes(spec: ModelSpec) -> dict[str, Any]:
+    return {"id2label": dict(enumerate(spec.space.classes))}

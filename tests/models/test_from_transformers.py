@@ -1,0 +1,393 @@
+import dataclasses
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import (
+    Mask2FormerConfig,
+    Mask2FormerForUniversalSegmentation,
+    Mask2FormerImageProcessor,
+    ResNetConfig,
+    ResNetForImageClassification,
+    SegformerConfig,
+    SegformerForImageClassification,
+    SegformerForSemanticSegmentation,
+    SegformerImageProcessor,
+    SwinConfig,
+)
+
+from segdemo.errors import ModelError, WeightsError
+from segdemo.images import InputImage
+from segdemo.labels import ADE20K, CAMVID, VOID
+from segdemo.models import catalog, from_transformers, predict, run_stages, weights
+from segdemo.models.architectures import published_configs
+from segdemo.models.catalog import CATALOG
+
+SEGFORMER = "nvidia/segformer-b0-finetuned-ade-512-512"
+MASK2FORMER = {
+    "semantic": "facebook/mask2former-swin-tiny-ade-semantic",
+    "instance": "facebook/mask2former-swin-tiny-coco-instance",
+    "panoptic": "facebook/mask2former-swin-tiny-coco-panoptic",
+}
+STAGES = ["stage1", "stage2", "stage3", "stage4"]
+
+
+def picture(height, width, seed=0):
+    """Smooth blobs of colour with a little noise."""
+    random = np.random.default_rng(seed)
+    coarse = random.uniform(-40, 295, (height // 12 + 2, width // 12 + 2, 3))
+    smooth = F.interpolate(torch.from_numpy(coarse).permute(2, 0, 1)[None], (height, width), mode="bicubic")
+    noisy = smooth[0].permute(1, 2, 0).numpy() + random.normal(0, 6, (height, width, 3))
+    rgb = noisy.clip(0, 255).astype(np.uint8)
+    rgb.setflags(write=False)
+    return InputImage(rgb, digest=str(seed), name=f"{seed}.png")
+
+
+def classes(space):
+    return {"id2label": dict(enumerate(space.classes))}
+
+
+def tiny_segformer(space, kind=SegformerForSemanticSegmentation):
+    torch.manual_seed(0)
+    sizes = {"depths": [1] * 4, "hidden_sizes": [8, 8, 16, 16], "num_attention_heads": [1, 1, 2, 2]}
+    network = kind(SegformerConfig(**sizes, decoder_hidden_size=16, **classes(space)))
+    return restless(network)
+
+
+def tiny_mask2former(space, backbone="swin"):
+    torch.manual_seed(0)
+    if backbone == "swin":
+        trunk = SwinConfig(embed_dim=8, depths=[1] * 4, num_heads=[1, 1, 2, 2], window_size=4, out_features=STAGES)
+    else:
+        sizes = {"embedding_size": 8, "hidden_sizes": [8, 8, 16, 16], "depths": [1] * 4, "layer_type": "basic"}
+        trunk = ResNetConfig(**sizes, out_features=STAGES)
+    widths = dict.fromkeys(("feature_size", "mask_feature_size", "hidden_dim", "dim_feedforward"), 32)
+    config = Mask2FormerConfig(
+        backbone_config=trunk, **widths, encoder_feedforward_dim=16, encoder_layers=1, decoder_layers=3,
+        num_attention_heads=2, num_queries=14, **classes(space),
+    )  # fmt: skip
+    return bold(restless(Mask2FormerForUniversalSegmentation(config)))
+
+
+@torch.no_grad()
+def restless(network):
+    """Random weights large enough for an output that changes from place to place."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            fan_in = module.weight[0].numel()
+            module.weight.normal_(0, (2 / fan_in) ** 0.5)
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return network.eval()
+
+
+@torch.no_grad()
+def bold(network):
+    """Queries that differ: each sure of its class, or that it is nothing, and with a mask of its own."""
+    decoder = network.model.transformer_module.decoder
+    pixels = torch.randn(1, 3, 96, 96)
+    for predictor, contrast in ((decoder.mask_predictor.mask_embedder.layers[-1].layers[0], 1.0), (network.class_predictor, 4.0)):
+        seen = []
+        hook = predictor.register_forward_hook(lambda module, inputs, output, seen=seen: seen.append(output))
+        network(pixels)
+        hook.remove()
+        answers = seen[-1].flatten(0, 1)  # of the queries
+        mean, scale = answers.mean(0), contrast / answers.std(0)
+        predictor.weight *= scale[:, None]
+        predictor.bias.copy_((predictor.bias - mean) * scale)
+    network.class_predictor.bias[-1] += 4
+    return network
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A function that writes a checkpoint to the folder with which `weights.fetch` will answer."""
+    monkeypatch.setattr(weights, "fetch", lambda spec, progress=None: tmp_path)
+
+    def write(network, processor, **how):
+        network.save_pretrained(tmp_path, **how)
+        processor.save_pretrained(tmp_path)
+        return tmp_path
+
+    return write
+
+
+def load(key, precision="fp32", trained=True, space=None):
+    spec = catalog.find(key)
+    spec = dataclasses.replace(spec, space=space or spec.space)
+    return from_transformers.load(spec, "cpu", precision, trained, None)
+
+
+def square(side):
+    return {"size": {"height": side, "width": side}}
+
+
+class TestSegformer:
+    @pytest.mark.parametrize("size_hw", [(96, 128), (131, 77)])
+    def test_labels_are_those_of_transformers(self, folder, size_hw):
+        network, processor = tiny_segformer(ADE20K), SegformerImageProcessor(**square(128))
+        folder(network, processor)
+        images = [picture(*size_hw, seed) for seed in (1, 2)]
+        found = predict(load(SEGFORMER), images)
+        with torch.inference_mode():
+            outputs = network(**processor(images=[image.rgb.copy() for image in images], return_tensors="pt"))
+        expected = processor.post_process_semantic_segmentation(outputs, target_sizes=[size_hw] * 2)
+        for one, labels in zip(found, expected, strict=True):
+            assert (one.labels == labels.numpy()).mean() > 0.999
+            assert len(np.unique(one.labels)) > 5
+            assert one.segments is None
+
+    def test_a_batch_gives_what_its_pictures_give_alone(self, folder):
+        folder(tiny_segformer(ADE20K), SegformerImageProcessor(**square(64)))
+        model = load(SEGFORMER)
+        images = [picture(61, 83, seed) for seed in (1, 2, 3)]
+        for together, image in zip(predict(model, images), images, strict=True):
+            [alone] = predict(model, [image])
+            assert (together.labels == alone.labels).mean() > 0.999
+
+    @pytest.mark.parametrize("size_hw", [(1, 1), (5, 3000), (400, 7)])
+    def test_pictures_of_any_shape_are_answered_at_their_size(self, folder, size_hw):
+        folder(tiny_segformer(ADE20K), SegformerImageProcessor(size={"shortest_edge": 64}))
+        [found] = predict(load(SEGFORMER), [picture(*size_hw)])
+        assert found.labels.shape == size_hw
+        assert np.isfinite(found.confidence).all()
+
+    def test_bf16_is_close_to_fp32(self, folder):
+        folder(tiny_segformer(ADE20K), SegformerImageProcessor(**square(128)))
+        [rough], [exact] = (predict(load(SEGFORMER, p), [picture(96, 128)]) for p in ("bf16", "fp32"))
+        assert (rough.labels == exact.labels).mean() > 0.9
+
+    def test_an_output_that_is_no_number_is_an_error(self, folder):
+        network = tiny_segformer(ADE20K)
+        network.decode_head.classifier.bias.data[3] = torch.inf
+        folder(network, SegformerImageProcessor(**square(64)))
+        with pytest.raises(ModelError, match="another precision"):
+            predict(load(SEGFORMER), [picture(20, 30)])
+
+
+class TestMask2Former:
+    """At an input of 384×384, where transformers' rules for semantic labels are the authors' (see mask_queries)."""
+
+    @pytest.mark.parametrize("backbone", ["swin", "resnet"])
+    def test_semantic_labels_are_those_of_transformers(self, folder, backbone):
+        network, processor = tiny_mask2former(ADE20K, backbone), Mask2FormerImageProcessor(**square(384))
+        folder(network, processor)
+        image = picture(123, 201)
+        [found] = predict(load(MASK2FORMER["semantic"]), [image])
+        outputs = output(network, processor, image)
+        [expected] = processor.post_process_semantic_segmentation(outputs, target_sizes=[image.size_hw])
+        assert (found.labels == expected.numpy()).mean() > 0.999
+        assert len(np.unique(found.labels)) > 2
+
+    def test_panoptic_labels_differ_from_transformers_only_where_its_rules_do(self, folder):
+        """It labels pixels whose own mask is below 0.5, and measures areas of score × mask."""
+        spec = catalog.find(MASK2FORMER["panoptic"])
+        network, processor = tiny_mask2former(spec.space), Mask2FormerImageProcessor(**square(384))
+        folder(network, processor)
+        image = picture(123, 201)
+        [found] = predict(load(spec.key), [image])
+        [theirs] = processor.post_process_panoptic_segmentation(
+            output(network, processor, image), threshold=0.8, target_sizes=[image.size_hw],
+            label_ids_to_fuse=set(range(len(spec.space.classes))) - spec.space.things,
+        )  # fmt: skip
+        expected = np.full(image.size_hw, VOID)
+        for segment in theirs["segments_info"]:
+            expected[theirs["segmentation"].numpy() == segment["id"]] = segment["label_id"]
+        assigned = found.labels != VOID
+        assert assigned.mean() > 0.2
+        assert (found.labels == expected)[assigned].mean() > 0.999
+
+    def test_instances_are_those_of_transformers_where_nothing_is_enlarged(self, folder):
+        """Elsewhere it enlarges binary masks without interpolation."""
+        spec = catalog.find(MASK2FORMER["instance"])
+        network, processor = tiny_mask2former(spec.space), Mask2FormerImageProcessor(**square(384))
+        folder(network, processor)
+        image = picture(384, 384)
+        [found] = predict(load(spec.key), [image])
+        [theirs] = processor.post_process_instance_segmentation(
+            output(network, processor, image), threshold=0.5, target_sizes=[image.size_hw], return_binary_maps=True
+        )
+        infos = theirs["segments_info"]
+        assert len(found.segments) == len(infos) > 1
+        order = np.argsort([-info["score"] for info in infos], kind="stable")
+        assert found.segments.class_ids.tolist() == [infos[i]["label_id"] for i in order]
+        for i, mask, (x1, y1, x2, y2) in zip(order, found.segments.masks, found.segments.boxes_xyxy, strict=True):
+            expected = theirs["segmentation"][i].numpy() > 0
+            assert (expected[y1:y2, x1:x2] == mask).mean() > 0.999
+            assert expected.sum() == pytest.approx(mask.sum(), rel=0.001)
+
+    @pytest.mark.parametrize("task", MASK2FORMER)
+    def test_odd_sizes_and_batches_are_answered_at_the_pictures_size(self, folder, task):
+        spec = catalog.find(MASK2FORMER[task])
+        size = {"size": {"shortest_edge": 64, "longest_edge": 100}, "size_divisor": 32}
+        folder(tiny_mask2former(spec.space, "resnet"), Mask2FormerImageProcessor(**size))
+        model = load(spec.key)
+        images = [picture(61, 83, seed) for seed in (1, 2)]
+        for together, image in zip(predict(model, images), images, strict=True):
+            [alone] = predict(model, [image])
+            assert together.labels.shape == (61, 83)
+            assert (together.labels == alone.labels).mean() > 0.999
+            assert (together.segments is None) == (task == "semantic")
+            assert np.isfinite(together.confidence).all()
+
+    def test_bf16_runs_on_a_cpu(self, folder):
+        folder(tiny_mask2former(ADE20K), Mask2FormerImageProcessor(**square(64)))
+        [found] = predict(load(MASK2FORMER["semantic"], "bf16"), [picture(40, 50)])
+        assert np.isfinite(found.confidence).all()
+
+
+def output(network, processor, image):
+    with torch.inference_mode():
+        return network(processor(images=[image.rgb.copy()], return_tensors="pt")["pixel_values"])
+
+
+class TestPreprocessing:
+    SIZES = [
+        (SegformerImageProcessor, square(96)),
+        (SegformerImageProcessor, {"size": {"height": 64, "width": 160}, "resample": 3}),
+        (SegformerImageProcessor, {"size": {"shortest_edge": 70}}),
+        (SegformerImageProcessor, {"do_resize": False, "do_normalize": False, **square(96)}),
+        (Mask2FormerImageProcessor, {"size": {"shortest_edge": 80, "longest_edge": 133}, "size_divisor": 32}),
+        (Mask2FormerImageProcessor, {"size": {"shortest_edge": 80, "longest_edge": 999}, "size_divisor": 0}),
+        (Mask2FormerImageProcessor, {**square(100), "size_divisor": 32, "image_mean": [0.1, 0.2, 0.3]}),
+    ]
+
+    @pytest.mark.parametrize("size_hw", [(123, 187), (300, 200), (90, 91), (64, 160)])
+    @pytest.mark.parametrize(("kind", "settings"), SIZES)
+    def test_the_networks_input_is_that_of_transformers(self, folder, kind, settings, size_hw):
+        segformer = kind is SegformerImageProcessor
+        processor = kind(**settings)
+        folder(tiny_segformer(ADE20K) if segformer else tiny_mask2former(ADE20K, "resnet"), processor)
+        model = load(SEGFORMER if segformer else MASK2FORMER["semantic"])
+        images = [picture(*size_hw, seed) for seed in (1, 2)]
+        before = images[0].rgb.copy()
+        found = model.preprocess(images)
+        expected = processor(images=[image.rgb.copy() for image in images], return_tensors="pt")["pixel_values"]
+        assert found.shape == expected.shape
+        # The resized pixel is rounded to uint8 in both; another order of additions may round one in ten thousand the
+        # other way, which is 1 / 255 / std.
+        assert (found - expected).abs().max() < 0.02
+        assert ((found - expected).abs() > 1e-4).float().mean() < 1e-3
+        assert np.array_equal(images[0].rgb, before)
+
+    def test_the_old_form_of_the_settings_is_read(self, folder):
+        place = folder(tiny_segformer(ADE20K), SegformerImageProcessor(**square(64)))
+        old = {"feature_extractor_type": "SegformerFeatureExtractor", "size": 96, "reduce_labels": True, "resample": 2,
+               "do_resize": True, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.2] * 3}  # fmt: skip
+        (place / "preprocessor_config.json").write_text(json.dumps(old))
+        assert load(SEGFORMER).preprocess([picture(50, 60)]).shape == (1, 3, 96, 96)
+
+    def test_a_crop_is_refused(self, folder):
+        place = folder(tiny_segformer(ADE20K), SegformerImageProcessor(**square(64)))
+        file = place / "preprocessor_config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"do_center_crop": True}))
+        with pytest.raises(ModelError, match="another checkpoint"):
+            load(SEGFORMER)
+
+
+class TestLoading:
+    def test_half_precision_files_are_run_in_full(self, folder):
+        folder(tiny_segformer(CAMVID).half(), SegformerImageProcessor(**square(64)))
+        model = load("starter/segformer")
+        assert {parameter.dtype for parameter in model.network.parameters()} == {torch.float32}
+        assert not any(parameter.requires_grad for parameter in model.network.parameters())
+
+    def test_a_file_of_the_old_kind_is_read_when_there_is_no_other(self, folder):
+        network = tiny_segformer(ADE20K)
+        place = folder(network, SegformerImageProcessor(**square(64)))
+        (place / "model.safetensors").unlink()
+        torch.save(network.state_dict(), place / "pytorch_model.bin")
+        loaded = load(SEGFORMER).network.state_dict()
+        assert all(torch.equal(loaded[name], value) for name, value in network.state_dict().items())
+
+    def test_a_file_that_holds_code_is_refused_and_the_code_not_run(self, folder, tmp_path):
+        place = folder(tiny_segformer(ADE20K), SegformerImageProcessor(**square(64)))
+        (place / "model.safetensors").unlink()
+        mark = tmp_path / "ran"
+        (place / "pytorch_model.bin").write_bytes(pickle.dumps(Harmful(str(mark))))
+        with pytest.raises(WeightsError, match="cannot be read"):
+            load(SEGFORMER)
+        assert not mark.exists()
+
+    @pytest.mark.parametrize("missing", ["config.json", "preprocessor_config.json", "model.safetensors"])
+    def test_a_missing_file_is_named(self, folder, missing):
+        place = folder(tiny_segformer(ADE20K), SegformerImageProcessor(**square(64)))
+        (place / missing).unlink()
+        with pytest.raises(WeightsError, match="SegFormer-B0 ADE20K cannot be read") as error:
+            load(SEGFORMER)
+        assert "\n" not in str(error.value)
+
+    @pytest.mark.parametrize("keep", [0, 5, 300, -100])
+    def test_damaged_weights_are_an_error(self, folder, keep):
+        place = folder(tiny_segformer(ADE20K), SegformerImageProcessor(**square(64)))
+        file = place / "model.safetensors"
+        file.write_bytes(file.read_bytes()[:keep])
+        with pytest.raises(WeightsError, match="cannot be read"):
+            load(SEGFORMER)
+
+    @pytest.mark.parametrize("text", ["", "{", "[]", '{"model_type": "nonsense"}'])
+    def test_a_damaged_configuration_is_an_error(self, folder, text):
+        place = folder(tiny_segformer(ADE20K), SegformerImageProcessor(**square(64)))
+        (place / "config.json").write_text(text)
+        with pytest.raises(ModelError):
+            load(SEGFORMER)
+
+    def test_another_number_of_classes_is_an_error(self, folder):
+        folder(tiny_segformer(CAMVID), SegformerImageProcessor(**square(64)))
+        with pytest.raises(ModelError, match="knows 11 classes, but .* has 150"):
+            load(SEGFORMER)
+
+    def test_a_starter_with_other_class_names_is_an_error(self, folder):
+        space = dataclasses.replace(CAMVID, classes=("heaven", *CAMVID.classes[1:]))
+        folder(tiny_segformer(space), SegformerImageProcessor(**square(64)))
+        with pytest.raises(ModelError, match="'heaven' that CamVid-11 calls 'sky'"):
+            load("starter/segformer")
+
+    def test_another_network_is_an_error(self, folder):
+        sizes = {"embedding_size": 8, "hidden_sizes": [8, 8], "depths": [1, 1], "layer_type": "basic"}
+        folder(ResNetForImageClassification(ResNetConfig(**sizes)), SegformerImageProcessor(**square(64)))
+        with pytest.raises(ModelError, match="'resnet' network, not the SegFormer"):
+            load(SEGFORMER)
+
+    def test_a_classifier_of_the_same_family_is_an_error(self, folder):
+        folder(tiny_segformer(ADE20K, SegformerForImageClassification), SegformerImageProcessor(**square(64)))
+        with pytest.raises(ModelError, match="decode_head.* is missing"):
+            load(SEGFORMER)
+
+    @pytest.mark.parametrize("key", [SEGFORMER])
+    def test_an_untrained_network_needs_no_files_and_can_be_timed_but_not_drawn(self, monkeypatch, key):
+        def refuse(spec, progress=None):
+            raise AssertionError("asked for weights")
+
+        monkeypatch.setattr(weights, "fetch", refuse)
+        model = load(key, trained=False)
+        [answer], times = run_stages(model, [picture(30, 40)])
+        assert answer.labels.shape == (30, 40)
+        assert times.forward_s > 0
+        with pytest.raises(ModelError, match="untrained"):
+            predict(model, [picture(30, 40)])
+
+    @pytest.mark.parametrize("spec", [s for s in CATALOG if s.source == "huggingface"], ids=lambda s: s.key)
+    def test_the_published_shapes_have_the_catalogues_number_of_parameters(self, spec):
+        config, _ = published_configs.find(spec)
+        with torch.device("meta"):
+            network = from_transformers._KINDS[spec.architecture].network_class(config)
+        assert 4 * sum(parameter.numel() for parameter in network.parameters()) == spec.download_bytes
+
+    def test_an_unknown_shape_is_an_error(self):
+        spec = dataclasses.replace(catalog.find(SEGFORMER), checkpoint="somebody/segformer")
+        with pytest.raises(ModelError, match="not known without its weights"):
+            from_transformers.load(spec, "cpu", "fp32", False, None)
+
+
+class Harmful:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
