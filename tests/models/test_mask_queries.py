@@ -1,13 +1,16 @@
 """Queries planted by hand, and the authors' own procedure (github.com/facebookresearch/Mask2Former) on random ones.
 
-transformers' post-processing is no reference here: it resizes masks to 384×384 whatever the network's input, and its
-panoptic and instance rules differ from the authors' (see `segdemo.models.mask_queries`).
+transformers' post-processing is a reference only in part: it resizes masks to 384×384 whatever the network's input, and
+its panoptic and instance rules differ from the authors' (see `segdemo.models.mask_queries`).
 """
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from transformers import Mask2FormerImageProcessor
 
 from segdemo.labels import VOID
 from segdemo.models import mask_queries
@@ -37,6 +40,14 @@ def random_queries(seed, count=1, queries=12, size_hw=(12, 15), sharpness=6.0):
     masks = F.interpolate(torch.randn(count, queries, 4, 5, generator=draw), size_hw, mode="bicubic") * sharpness - 1
     class_logits = torch.randn(count, queries, CLASSES + 1, generator=draw) * 4
     return MaskQueries(class_logits, masks, (4 * size_hw[0], 4 * size_hw[1]))
+
+
+def dividing_queries(seed, count=1, queries=12, size_hw=(12, 15)):
+    """Queries that share the picture out among them, with little overlap, most of them sure of their class."""
+    queries = random_queries(seed, count, queries, size_hw)
+    best, second = queries.mask_logits.topk(2, dim=1).values[:, :, None].unbind(1)
+    rival = torch.where(queries.mask_logits == best, second, best)
+    return MaskQueries(queries.class_logits * 3, 4 * (queries.mask_logits - rival), queries.input_hw)
 
 
 def text(labels):
@@ -118,7 +129,7 @@ class TestPanoptic:
     @pytest.mark.parametrize("size_hw", [(48, 60), (101, 77), (33, 20)])
     def test_random_queries_become_what_the_authors_make_of_them(self, size_hw):
         for seed in range(6):
-            queries = random_queries(seed)
+            queries = (random_queries if seed % 2 else dividing_queries)(seed)
             [found] = panoptic(queries, size_hw, THINGS)
             segment_map, segments = authors_panoptic(queries, size_hw)
             labels = np.full(size_hw, VOID)
@@ -129,6 +140,23 @@ class TestPanoptic:
             assert found.segments.class_ids.tolist() == [class_id for class_id, _ in expected]
             assert found.segments.scores == pytest.approx([score for _, score in expected], abs=1e-5)
             assert full_size(found.segments, size_hw).sum(0).max(initial=0) <= 1
+            assert seed % 2 or len(found.segments) > 2
+
+    def test_labels_are_those_of_transformers_where_its_rules_agree(self):
+        """An input of 384×384, masks that are sure of themselves and hardly overlap."""
+        queries = dividing_queries(8, size_hw=(96, 96))
+        [found] = panoptic(queries, (250, 333), THINGS)
+        outputs = SimpleNamespace(class_queries_logits=queries.class_logits, masks_queries_logits=queries.mask_logits)
+        [theirs] = Mask2FormerImageProcessor().post_process_panoptic_segmentation(
+            outputs, threshold=0.8, target_sizes=[(250, 333)], label_ids_to_fuse=set(range(CLASSES)) - THINGS
+        )
+        expected = np.full((250, 333), VOID)
+        for segment in theirs["segments_info"]:
+            expected[theirs["segmentation"].numpy() == segment["id"]] = segment["label_id"]
+        assert len(found.segments) == len(theirs["segments_info"]) > 2
+        assigned = found.labels != VOID  # it also labels pixels whose own mask is below 0.5
+        assert (found.labels == expected)[assigned].mean() > 0.999
+        assert assigned.mean() > 0.98 * (expected != VOID).mean() > 0.3
 
 
 class TestInstances:
