@@ -37,9 +37,9 @@ def latency(times: pd.DataFrame, title: str) -> go.Figure:
         barmode="stack",
         bargap=0.35,
         height=130 + 46 * len(ordered),
-        margin={"l": 0, "r": 60, "t": 75, "b": 0},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1, "x": 0, "traceorder": "normal"},
-        xaxis={"ticksuffix": " ms", "nticks": 5, "rangemode": "tozero", "fixedrange": True},
+        margin={"l": 0, "r": 60, "t": 40, "b": 0},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.25, "x": 0, "traceorder": "normal"},
+        xaxis={"ticksuffix": " ms", "tickformat": ",d", "nticks": 5, "rangemode": "tozero", "fixedrange": True},
         yaxis={"fixedrange": True, "automargin": True},
     )
     return figure

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.models import get_model, get_weight
 from torchvision.models.detection import MaskRCNN
 
@@ -50,9 +50,10 @@ def build(spec: ModelSpec, trained: bool, progress: Progress | None) -> Network:
 def fold_batch_norms(module: nn.Module) -> None:
     """Multiply each batch normalisation into the convolution that stands before it; the outputs stay the same."""
     for parent in module.modules():
-        for (name, conv), (norm_name, norm) in pairwise(list(parent.named_children())):
+        for (_, conv), (norm_name, norm) in pairwise(list(parent.named_children())):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                setattr(parent, name, fuse_conv_bn_eval(conv, norm))
+                statistics = (norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
+                conv.weight, conv.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *statistics)  # type: ignore[arg-type]
                 setattr(parent, norm_name, nn.Identity())
 
 

@@ -29,7 +29,7 @@ def mask_ap50(found: list[dict[str, Tensor]], truths: list[tuple[Tensor, Tensor]
                 | {"category_id": class_id, "segmentation": _rle(mask)}
             )
         for mask, label, score in zip(
-            one["masks"][:, 0].numpy() >= 0.5, one["labels"].tolist(), one["scores"].tolist(), strict=True
+            one["masks"][:, 0].float().numpy() >= 0.5, one["labels"].tolist(), one["scores"].tolist(), strict=True
         ):
             results.append({"image_id": i, "category_id": label - 1, "score": score, "segmentation": _rle(mask)})
     if not annotations or not results:

@@ -174,7 +174,7 @@ class TestSegformer:
 
 
 class TestMask2Former:
-    """Against transformers where its rules are the authors', at an input of 384×384; the rest is in test_mask_queries."""
+    """Against transformers where its rules are the authors', at an input of 384×384; see also test_mask_queries."""
 
     @pytest.mark.parametrize("backbone", ["swin", "resnet"])
     def test_semantic_labels_are_those_of_transformers(self, folder, backbone):
