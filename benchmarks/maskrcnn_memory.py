@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from segdemo import devices
 from segdemo.images import InputImage
@@ -21,7 +22,7 @@ Result = TypeVar("Result")
 
 
 def detections(count: int, input_hw: tuple[int, int], device: str) -> Detections:
-    """Made-up instances in boxes as they occur: many small, few large."""
+    """Made-up instances of smooth outline, many small, few large."""
     generator = torch.Generator().manual_seed(0)
     width_height = torch.tensor([input_hw[1], input_hw[0]])
     sides = 0.05 * 12 ** torch.rand(count, 2, generator=generator) * width_height
@@ -30,7 +31,7 @@ def detections(count: int, input_hw: tuple[int, int], device: str) -> Detections
         "boxes": torch.cat([corners, corners + sides], 1),
         "labels": torch.randint(1, 11, (count,), generator=generator),
         "scores": torch.linspace(1, 0.5, count),
-        "masks": torch.rand(count, 1, 28, 28, generator=generator),
+        "masks": F.interpolate(torch.rand(count, 1, 3, 3, generator=generator), 28, mode="bilinear"),
     }
     return Detections([{name: value.to(device) for name, value in found.items()}], input_hw)
 

@@ -3,7 +3,8 @@
     python -m benchmarks.starters --val CAMVID_VAL_FOLDER [--write]
 
 Semantic score: mean IoU from counts pooled over all pictures, without the classes in neither truth nor prediction
-(MMSegmentation's convention). Instance score: mask AP50 by pycocotools, on generated scenes that no starter learned from.
+(MMSegmentation's convention). Instance score: mask AP50 by pycocotools. Scenes: generated, none that a starter learned
+from.
 """
 
 import argparse

@@ -41,7 +41,7 @@ def paste(
         mask = probability >= 0.5
         window = (slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1]))
         labels[window].masked_fill_(mask, classes[i])
-        confidence[window] = torch.where(mask, probability * float(scores[i]), confidence[window])
+        confidence[window] = torch.where(mask, (probability * float(scores[i])).half(), confidence[window])
         corners.append((top, left))
         masks.append(mask)
     segments = _segments(corners[::-1], _to_host(masks[::-1]), np.array(classes)[kept], scores[kept])

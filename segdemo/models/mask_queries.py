@@ -22,7 +22,7 @@ from torch import Tensor
 from segdemo.labels import VOID
 from segdemo.models import Answer
 from segdemo.models.painting import Instance, paint
-from segdemo.models.upsampling import blocks_of_rows, first_argmax_, numbered, reach, resized_rows, resized_window
+from segdemo.models.upsampling import blocks_of_rows, first_maximum_, numbered, reach, resized_rows, resized_window
 from segdemo.prediction import Segments
 
 PANOPTIC_SCORE = 0.8  # of a query's class, below which it takes no part
@@ -58,8 +58,8 @@ def semantic(queries: MaskQueries, size_hw: tuple[int, int]) -> list[Answer]:
     confidence = torch.empty_like(labels, dtype=torch.float16)
     for rows, band in numbered(resized_rows(scores, queries.input_hw[0], size_hw)):
         classes, together = band[:, :-1], band[:, -1]
-        confidence[:, rows] = classes.amax(1) / together.clamp(min=1)
-        labels[:, rows] = first_argmax_(classes)
+        best, labels[:, rows] = first_maximum_(classes)
+        confidence[:, rows] = best / together.clamp(min=1)
     return [Answer(*maps, None) for maps in zip(labels.cpu().numpy(), confidence.cpu().numpy(), strict=True)]
 
 
@@ -175,8 +175,7 @@ def _contest(
         for rows, band in numbered(resized_rows(_at_input_size(masks[None], input_hw), input_hw[0], size_hw)):
             own += (band >= 0).sum((0, 2, 3))
             band = band.sigmoid_().mul_(scores.view(-1, 1, 1))
-            best = band.amax(1)[0]
-            winner = first_argmax_(band)[0]
+            best, winner = (one[0] for one in first_maximum_(band))
             won += torch.bincount(winner.flatten(), minlength=count)
             certain = best >= 0.5 * scores[winner.long()]
             owners[rows] = winner.masked_fill_(~certain, VOID)

@@ -69,8 +69,9 @@ class Run:
             loss = task.loss(self.network, rgb, labels, instances)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.optimizer.step()
+        length = nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        if torch.isfinite(length):  # one batch in thousands may overflow; its step would poison all that follow
+            self.optimizer.step()
         self.schedule.step()
         self._average()
         self.step += 1

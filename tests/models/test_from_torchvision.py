@@ -391,3 +391,34 @@ def test_the_first_mask_rcnn_normalises_without_epsilon_as_it_was_trained():
         module = torchvision_networks.build(catalog.find(key), trained=False, progress=None).module
         epsilons[key] = {m.eps for m in module.modules() if isinstance(m, nn.BatchNorm2d)}
     assert list(epsilons.values()) == [{0.0}, {1e-5}]
+
+
+@pytest.mark.parametrize("name", ["fcn", "deeplabv3", "maskrcnn"])
+def test_the_bundled_starters_fit_their_rows(name):
+    spec = catalog.find(f"starter/{name}")
+    if weights.state(spec) != "bundled":
+        pytest.skip(f"{spec.key} is not trained yet")
+    folder = weights.fetch(spec)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["network"] == spec.architecture
+    assert tuple(config["classes"]) == spec.space.classes
+    [prediction] = predict(load(spec.key), [picture(90, 120)])
+    assert prediction.labels.shape == (90, 120)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+class TestOnAGpu:
+    def test_labels_are_those_of_the_cpu(self, precision, weights_file):
+        network = restless(get_model("lraspp_mobilenet_v3_large", weights=None, weights_backbone=None))
+        weights_file(network.state_dict())
+        image = picture(400, 600)
+        model = from_torchvision.load(catalog.find(LRASPP), "cuda:0", precision, True, None)
+        same = predict(model, [image])[0].labels == predict(load(LRASPP), [image])[0].labels
+        assert same.mean() > (0.99 if precision == "fp32" else 0.8)
+
+    def test_mask_rcnn_finds_instances(self, precision, street_detector):
+        model = from_torchvision.load(catalog.find("starter/maskrcnn"), "cuda:0", precision, True, None)
+        [prediction] = predict(model, [picture(400, 600)])
+        assert len(prediction.segments) > 0

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from segdemo.models import upsampling
 from segdemo.models.upsampling import (
     blocks_of_rows,
-    first_argmax_,
+    first_maximum_,
     labels_from_logits,
     reach,
     resized_rows,
@@ -99,7 +99,9 @@ def test_classes_that_differ_in_the_last_bit_are_told_apart():
     scores = torch.full((1, 3, 1, 2), 7.0)
     scores[0, 2, 0, 0] = torch.nextafter(torch.tensor(7.0), torch.tensor(8.0))
     scores[0, 0, 0, 1] = -torch.inf
-    assert first_argmax_(scores).tolist() == [[[2, 1]]]
+    best, first = first_maximum_(scores.clone())
+    assert torch.equal(best, scores.amax(1))
+    assert first.tolist() == [[[2, 1]]]
 
 
 def test_the_last_of_255_classes_can_win():

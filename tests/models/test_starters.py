@@ -1,0 +1,51 @@
+"""The bundled starters do what the app promises of them; their records say how well (benchmarks/starters.py)."""
+
+import json
+
+import numpy as np
+import pytest
+
+from segdemo import models
+from segdemo.confusion import ClassCounts, count
+from segdemo.datasets.street_scenes import Scene, street_scene
+from segdemo.images import InputImage
+from segdemo.models import catalog, weights
+
+STARTERS = [spec for spec in catalog.CATALOG if spec.source == "starter"]
+SEEDS = range(800_000, 800_006)  # not among the scenes that the starters learned from
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[Scene]:
+    return [street_scene(seed) for seed in SEEDS]
+
+
+@pytest.mark.parametrize("spec", STARTERS, ids=lambda spec: spec.checkpoint)
+def test_a_starter_is_small_and_says_where_it_comes_from(spec: catalog.ModelSpec):
+    assert weights.state(spec) == "bundled"
+    folder = weights.fetch(spec)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 8_000_000
+    record = json.loads((folder / "record.json").read_text())
+    assert record["recipe"]["seed"] == 0
+    assert record["minutes"] > 0
+    assert record["trained_on"]
+    assert 0 < record["scores"]["camvid_val_mean_iou"] < 1
+
+
+@pytest.mark.parametrize("spec", STARTERS, ids=lambda spec: spec.checkpoint)
+def test_a_starter_sees_roads_and_cars_in_scenes_it_has_never_met(spec: catalog.ModelSpec, scenes: list[Scene]):
+    model = models.load(spec.key, device="cpu")
+    pictures = [InputImage(scene.rgb, f"{i}", "scene") for i, scene in enumerate(scenes)]
+    predictions = models.predict(model, pictures)
+    classes = len(spec.space.classes)
+    total = ClassCounts(np.zeros((classes, classes + 1), np.int64))
+    for scene, prediction in zip(scenes, predictions, strict=True):
+        assert prediction.labels.shape == scene.labels.shape
+        total = total + count(scene.labels, prediction.labels, classes)
+    found = dict(zip(spec.space.classes, total.recall(), strict=True))
+    assert found["car"] > 0.5
+    if spec.task != "instance":
+        assert found["road"] > 0.8
+        assert total.mean_iou().value > 0.4
+    if spec.task != "semantic":
+        assert all(len(prediction.segments) > 0 for prediction in predictions)
