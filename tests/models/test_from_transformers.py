@@ -52,14 +52,12 @@ def classes(space):
 
 
 def tiny_segformer(space, kind=SegformerForSemanticSegmentation):
-    torch.manual_seed(0)
     sizes = {"depths": [1] * 4, "hidden_sizes": [8, 8, 16, 16], "num_attention_heads": [1, 1, 2, 2]}
     network = kind(SegformerConfig(**sizes, decoder_hidden_size=16, **classes(space)))
     return restless(network)
 
 
 def tiny_mask2former(space, backbone="swin"):
-    torch.manual_seed(0)
     if backbone == "swin":
         trunk = SwinConfig(embed_dim=8, depths=[1] * 4, num_heads=[1, 1, 2, 2], window_size=4, out_features=STAGES)
     else:
@@ -76,10 +74,11 @@ def tiny_mask2former(space, backbone="swin"):
 @torch.no_grad()
 def restless(network):
     """Random weights large enough for an output that changes from place to place."""
+    torch.manual_seed(1)
+    for _, weight in sorted(network.named_parameters()):
+        if weight.dim() > 1:
+            weight.normal_(0, (2 / weight[0].numel()) ** 0.5)
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            fan_in = module.weight[0].numel()
-            module.weight.normal_(0, (2 / fan_in) ** 0.5)
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 1.5)
