@@ -19,7 +19,7 @@ from segdemo.confusion import ClassCounts, count
 from segdemo.datasets.folder import LabelledFolder, open_folder
 from segdemo.datasets.street_scenes import Scene, street_scene
 from segdemo.images import InputImage
-from segdemo.models import weights
+from segdemo.models import from_torchvision, weights
 from segdemo.models.catalog import CATALOG
 from segdemo.prediction import Segments
 from segdemo.training.average_precision import mask_ap50
@@ -35,6 +35,8 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = open_folder(arguments.val)
     scenes = [street_scene(FIRST_SEED + i) for i in range(SCENES)]
+    # A precision-recall curve needs the doubtful instances too, which the app does not show.
+    from_torchvision.SCORE_THRESHOLD = 0.05
     for spec in CATALOG:
         if spec.source != "starter":
             continue
@@ -52,7 +54,7 @@ def measure(model: models.Model, folder: LabelledFolder, scenes: list[Scene]) ->
     scores = {"camvid_val_mean_iou": mean_iou(model, pictures)}
     scores["scenes_mean_iou"] = mean_iou(model, [(s.rgb, s.labels) for s in scenes])
     if model.spec.task != "semantic":
-        scores["scenes_mask_ap50"] = average_precision(model, scenes)
+        scores |= average_precision(model, scenes)
     return {name: round(score, 4) for name, score in scores.items()}
 
 
@@ -65,7 +67,7 @@ def mean_iou(model: models.Model, pictures: list[tuple[np.ndarray, np.ndarray]])
     return total.mean_iou().value
 
 
-def average_precision(model: models.Model, scenes: list[Scene]) -> float:
+def average_precision(model: models.Model, scenes: list[Scene]) -> dict[str, float]:
     found, truths = [], []
     for scene in scenes:
         [prediction] = models.predict(model, [InputImage(scene.rgb, "", "")])
@@ -74,7 +76,10 @@ def average_precision(model: models.Model, scenes: list[Scene]) -> float:
         numbers = np.arange(1, len(scene.instance_classes) + 1)
         masks = torch.from_numpy(scene.instances == numbers[:, None, None])
         truths.append((masks, torch.tensor(scene.instance_classes, dtype=torch.long)))
-    return mask_ap50(found, truths)
+    return {
+        "scenes_mask_ap50": mask_ap50(found, truths),
+        "scenes_mask_ap50_over_100_px": mask_ap50(found, truths, smallest_area=100),
+    }
 
 
 def _as_torchvision(segments: Segments, size_hw: tuple[int, int], things: frozenset[int]) -> dict[str, torch.Tensor]:

@@ -32,7 +32,8 @@ from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.upsampling import labels_from_logits
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-_UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, SafetensorError, pickle.UnpicklingError, EOFError)
+_DAMAGED = (EOFError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, pickle.UnpicklingError)
+_UNREADABLE = (OSError, *_DAMAGED)
 
 # Its bars and reports go to standard error, where the command line has one line for each failure.
 logging.disable_progress_bar()

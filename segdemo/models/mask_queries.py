@@ -29,6 +29,8 @@ PANOPTIC_SCORE = 0.8  # of a query's class, below which it takes no part
 PANOPTIC_OVERLAP = 0.8  # share of its mask that a query must win
 INSTANCE_SCORE = 0.5  # of class times mask quality
 
+_ONE = 2.0**100  # unit of the semantic sums: where no mask is, sums of 1e-40 still differ
+
 
 @dataclass(frozen=True)
 class MaskQueries:
@@ -49,7 +51,7 @@ def semantic(queries: MaskQueries, size_hw: tuple[int, int]) -> list[Answer]:
     Its confidence is that sum; where the sums of all classes together exceed 1, its share of them.
     """
     weights = queries.class_logits.float().softmax(-1)[..., :-1]  # (N, Q, C)
-    weights = torch.cat([weights, weights.sum(-1, keepdim=True)], -1)  # all classes together come last
+    weights = _ONE * torch.cat([weights, weights.sum(-1, keepdim=True)], -1)  # all classes together come last
     scores = (
         torch.einsum("nqc,nqrw->ncrw", weights, masks.sigmoid_())
         for masks in _at_input_size(queries.mask_logits, queries.input_hw)
@@ -59,7 +61,7 @@ def semantic(queries: MaskQueries, size_hw: tuple[int, int]) -> list[Answer]:
     for rows, band in numbered(resized_rows(scores, queries.input_hw[0], size_hw)):
         classes, together = band[:, :-1], band[:, -1]
         best, labels[:, rows] = first_maximum_(classes)
-        confidence[:, rows] = best / together.clamp(min=1)
+        confidence[:, rows] = best / together.clamp(min=_ONE)
     return [Answer(*maps, None) for maps in zip(labels.cpu().numpy(), confidence.cpu().numpy(), strict=True)]
 
 

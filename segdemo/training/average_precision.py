@@ -8,11 +8,12 @@ import numpy as np
 from torch import Tensor
 
 
-def mask_ap50(found: list[dict[str, Tensor]], truths: list[tuple[Tensor, Tensor]]) -> float:
+def mask_ap50(found: list[dict[str, Tensor]], truths: list[tuple[Tensor, Tensor]], smallest_area: float = 0) -> float:
     """AP at IoU 0.5, mean over classes that occur, in [0, 1].
 
     found: per picture torchvision's Mask R-CNN output: masks (N, 1, H, W) in [0, 1], labels (N,) from 1, scores (N,).
     truths: per picture masks (M, H, W) bool and class ids (M,) from 0.
+    smallest_area: pixels; smaller instances count neither as missed nor as found, as COCO does for its size ranges.
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -40,6 +41,7 @@ def mask_ap50(found: list[dict[str, Tensor]], truths: list[tuple[Tensor, Tensor]
         truth.dataset = {"images": images, "annotations": annotations, "categories": categories}
         truth.createIndex()
         evaluation = COCOeval(truth, truth.loadRes(results), "segm")
+        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[smallest_area, 1e10]], ["all"]
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -14,6 +14,8 @@ from segdemo.labels import LabelSpace
 from segdemo.training.augment import MEAN, STD
 from segdemo.training.recipe import Recipe
 
+_DIVISOR = 32  # the coarsest stride of the transformers
+
 
 def export(network: nn.Module, recipe: Recipe, space: LabelSpace, record: dict[str, Any], folder: Path) -> None:
     """Write `config.json`, `model.safetensors` (fp16), `record.json` and, for transformers, `preprocessor_config.json`.
@@ -46,8 +48,11 @@ def export(network: nn.Module, recipe: Recipe, space: LabelSpace, record: dict[s
 
 
 def _preprocessor(recipe: Recipe, shorter: int, longer: int) -> dict[str, Any]:
-    queries = recipe.kind == "queries"
+    # Between stages whose sizes do not divide, a transformer's maps lie off by up to half a pixel of the coarsest: at
+    # 360 rows the SegFormer starter loses 0.02 mean IoU to 352.
+    shorter -= shorter % _DIVISOR
     common = {
+        "size_divisor": _DIVISOR,
         "do_resize": True,
         "resample": 2,
         "do_rescale": True,
@@ -57,12 +62,8 @@ def _preprocessor(recipe: Recipe, shorter: int, longer: int) -> dict[str, Any]:
         "image_std": STD,
         "do_reduce_labels": False,
     }
-    if queries:
-        sizes = {
-            "size": {"shortest_edge": shorter, "longest_edge": longer},
-            "size_divisor": 32,
-            "ignore_index": 255,
-        }
+    if recipe.kind == "queries":
+        sizes = {"size": {"shortest_edge": shorter, "longest_edge": longer}, "ignore_index": 255}
         return {"image_processor_type": "Mask2FormerImageProcessor", **sizes, **common}
     return {"image_processor_type": "SegformerImageProcessor", "size": {"shortest_edge": shorter}, **common}
 

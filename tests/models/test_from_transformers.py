@@ -73,11 +73,13 @@ def tiny_mask2former(space, backbone="swin"):
 
 @torch.no_grad()
 def restless(network):
-    """Random weights large enough for an output that changes from place to place."""
+    """Weights, the same every time, large enough for an output that changes from place to place."""
     torch.manual_seed(1)
-    for _, weight in sorted(network.named_parameters()):
+    for name, weight in sorted(network.named_parameters()):
         if weight.dim() > 1:
             weight.normal_(0, (2 / weight[0].numel()) ** 0.5)
+        elif name.endswith("bias"):
+            weight.zero_()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
@@ -88,12 +90,9 @@ def restless(network):
 @torch.no_grad()
 def bold(network):
     """Queries that differ: each sure of its class, or that it is nothing, and with a mask of its own."""
-    decoder = network.model.transformer_module.decoder
-    pixels = torch.randn(1, 3, 96, 96)
-    for predictor, contrast in (
-        (decoder.mask_predictor.mask_embedder.layers[-1].layers[0], 1.0),
-        (network.class_predictor, 4.0),
-    ):
+    masks = network.model.transformer_module.decoder.mask_predictor.mask_embedder.layers[-1].layers[0]
+    pixels = SegformerImageProcessor(**square(384))(picture(384, 384).rgb.copy(), return_tensors="pt")["pixel_values"]
+    for predictor, contrast in ((masks, 1.0), (network.class_predictor, 8.0)):
         seen = []
         hook = predictor.register_forward_hook(lambda module, inputs, output, seen=seen: seen.append(output))
         network(pixels)

@@ -111,6 +111,10 @@ def test_perfect_masks_have_ap50_of_one_and_missing_ones_less():
     half = {name: value[:1] for name, value in perfect.items()}
     assert mask_ap50([perfect], [(masks, classes)]) == pytest.approx(1)
     assert mask_ap50([half], [(masks, classes)]) == pytest.approx(0.5)
+    small_only = {name: value[:1] for name, value in perfect.items()}
+    assert mask_ap50([small_only], [(masks, classes)], smallest_area=1000) == 0
+    large_only = {name: value[1:] for name, value in perfect.items()}
+    assert mask_ap50([large_only], [(masks, classes)], smallest_area=100) == pytest.approx(1)
     assert mask_ap50([{name: value[:0] for name, value in perfect.items()}], [(masks, classes)]) == 0
 
 
