@@ -2,9 +2,13 @@
 
 Label names, sizes and colours come from the checkpoint's own files. Only its weights are read, never code: safetensors
 where there are any, else a pickle in torch's `weights_only` mode.
+
+Precision: weights are stored in it, and autocast chooses operator by operator. All in bfloat16, Mask2Former samples a
+pixel beside where it means to, and on a CPU out of bounds.
 """
 
 import pickle
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +42,7 @@ _UNREADABLE = (OSError, *_DAMAGED)
 # Its bars and reports go to standard error, where the command line has one line for each failure.
 logging.disable_progress_bar()
 logging.set_verbosity_error()
+warnings.filterwarnings("ignore", "You'd better set embed_dim")  # for a CUDA kernel that transformers does not have
 
 
 def load(spec: ModelSpec, device: str, precision: Precision, trained: bool, progress: Progress | None = None) -> Model:
@@ -70,8 +75,13 @@ class _TransformersModel:
     prepare: Preprocessing
 
     def preprocess(self, images: Sequence[InputImage]) -> Tensor:
-        """(N, 3, h, w) in the model's precision."""
-        return self.prepare(images, self.device, _DTYPES[self.precision])
+        """(N, 3, h, w) float32."""
+        return self.prepare(images, self.device)
+
+    def _run(self, inputs: Tensor) -> Any:
+        dtype = _DTYPES[self.precision]
+        with torch.autocast(torch.device(self.device).type, dtype, enabled=dtype != torch.float32):
+            return self.network(pixel_values=inputs)
 
     def _expect_finite(self, output: Tensor) -> None:
         if not torch.isfinite(output.sum(dtype=torch.float32)):
@@ -85,7 +95,7 @@ class SegformerModel(_TransformersModel):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits (N, C, h / 4, w / 4)."""
-        return self.network(pixel_values=inputs).logits
+        return self._run(inputs).logits
 
     def postprocess(self, outputs: Tensor, size_hw: tuple[int, int]) -> list[Answer]:
         """The most probable class of every pixel."""
@@ -101,7 +111,7 @@ class Mask2FormerModel(_TransformersModel):
 
     def forward(self, inputs: Tensor) -> MaskQueries:
         """Class and mask logits of all queries, masks at a quarter of the input's size."""
-        outputs = self.network(pixel_values=inputs)
+        outputs = self._run(inputs)
         height, width = inputs.shape[-2:]
         return MaskQueries(outputs.class_queries_logits, outputs.masks_queries_logits, (height, width))
 

@@ -48,12 +48,12 @@ class Preprocessing:
             height, width = _by_edges(size_hw, self.size["shortest_edge"], self.size.get("longest_edge"))
         return math.ceil(height / self.divisor) * self.divisor, math.ceil(width / self.divisor) * self.divisor
 
-    def __call__(self, images: Sequence[InputImage], device: str, dtype: torch.dtype) -> Tensor:
-        """Pictures of one size as (N, 3, h, w)."""
+    def __call__(self, images: Sequence[InputImage], device: str) -> Tensor:
+        """Pictures of one size as (N, 3, h, w) float32."""
         pictures = torch.from_numpy(np.stack([image.rgb for image in images])).to(device).permute(0, 3, 1, 2)
         size = list(self.input_hw(images[0].size_hw))
         resized = TF.resize(pictures, size, interpolation=self.interpolation, antialias=True)
-        return TF.normalize(resized.float(), list(self.mean), list(self.std)).to(dtype)
+        return TF.normalize(resized.float(), list(self.mean), list(self.std))
 
 
 def of_processor(processor: BaseImageProcessor) -> Preprocessing:

@@ -178,7 +178,7 @@ class TestMask2Former:
     def test_semantic_labels_are_those_of_transformers(self, folder, backbone):
         network, processor = tiny_mask2former(ADE20K, backbone), Mask2FormerImageProcessor(**square(384))
         folder(network, processor)
-        image = picture(123, 201)
+        image = picture(500, 333)
         [found] = predict(load(MASK2FORMER["semantic"]), [image])
         outputs = output(network, processor, image)
         [expected] = processor.post_process_semantic_segmentation(outputs, target_sizes=[image.size_hw])
@@ -218,10 +218,13 @@ class TestMask2Former:
             assert (together.segments is None) == (task == "semantic")
             assert np.isfinite(together.confidence).all()
 
-    def test_bf16_runs_on_a_cpu(self, folder):
-        folder(tiny_mask2former(ADE20K), Mask2FormerImageProcessor(**square(64)))
-        [found] = predict(load(MASK2FORMER["semantic"], "bf16"), [picture(40, 50)])
-        assert np.isfinite(found.confidence).all()
+    def test_bf16_is_close_to_fp32(self, folder):
+        """All in bf16, transformers' deformable attention samples beside the picture on a CPU and gives no numbers."""
+        folder(tiny_mask2former(ADE20K, "resnet"), Mask2FormerImageProcessor(**square(384)))
+        images = [picture(200, 300, seed) for seed in range(3)]
+        rough, exact = (predict(load(MASK2FORMER["semantic"], p), images) for p in ("bf16", "fp32"))
+        agreement = [(a.labels == b.labels).mean() for a, b in zip(rough, exact, strict=True)]
+        assert np.mean(agreement) > 0.8
 
 
 def output(network, processor, image):
