@@ -46,9 +46,10 @@ def starter_note(specs: Sequence[ModelSpec]) -> None:
 
 
 def _measured(spec: ModelSpec) -> str | None:
-    """A starter's score by the record next to its weights: "FCN starter 62.5 % mean IoU on CamVid-11, 101 pictures"."""
+    """A starter's score by the record next to its weights: "FCN starter 62.5 % mean IoU on CamVid val"."""
     record = cache.starter_record(str(weights.STARTERS / spec.checkpoint / "record.json"))
-    if "best_score" not in record:
+    if "scores" not in record:
         return None
-    metric = "mask AP50" if spec.task == "instance" else "mean IoU"
-    return f"{spec.title} {100 * record['best_score']:.1f} % {metric} on {text.plain(record['scored_on'])}"
+    if spec.task == "instance":
+        return f"{spec.title} {100 * record['scores']['scenes_mask_ap50']:.1f} % mask AP50 on generated scenes"
+    return f"{spec.title} {100 * record['scores']['camvid_val_mean_iou']:.1f} % mean IoU on CamVid val"

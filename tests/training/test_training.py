@@ -65,7 +65,7 @@ def test_a_run_of_another_recipe_is_not_resumed(scenes: data.Pictures, tmp_path:
 
 
 def test_a_network_learns_a_few_scenes(scenes: data.Pictures, tmp_path: Path):
-    settings = tiny("fcn", steps=60, batch=4, warmup_steps=5, learning_rate=3e-3, precision="fp32")
+    settings = tiny("fcn", steps=80, batch=4, warmup_steps=5, learning_rate=3e-3, validate_every=20)
     run = Run(settings, CAMVID, "cpu", tmp_path)
     losses = [p.loss for p in train(run, CAMVID, scenes, None, scenes)]
     assert losses[-1] < 0.75 * losses[0]
