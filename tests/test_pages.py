@@ -192,7 +192,7 @@ def test_a_failing_model_says_so_in_its_place_and_leaves_the_others_standing(mod
     app = opened(COMPARE)
     [error] = app.error
     assert error.value == text.plain(str(MISSING))
-    assert [column for column in app.dataframe[0].value if "share" in column] == ["share % · DeepLabV3 starter"]
+    assert [column for column in app.dataframe[0].value if "share" in column] == ["share % · Mask2Former starter"]
 
 
 def test_a_failure_is_tried_again_only_when_asked(models):
