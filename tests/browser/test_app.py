@@ -64,11 +64,13 @@ def test_upload_choose_look_switch_pages_and_download(visit):
 
     page.get_by_role("link", name="Compare", exact=True).click()
     page.get_by_role("heading", name="my street.png").wait_for()
-    page.wait_for_function(f"document.querySelectorAll('img[alt^=\"{OVERLAY}\"]').length == 3")
+    drawn = f"[...document.querySelectorAll('img[alt^=\"{OVERLAY}\"]')].filter(i => i.complete && i.height).length == 3"
+    page.wait_for_function(drawn)
     settled(page)
+    page.wait_for_function(drawn)
     boxes = [overlays(page).nth(i).bounding_box() for i in range(3)]
     assert len({(round(box["width"]), round(box["height"])) for box in boxes}) == 1
-    assert_overlay(overlays(page).nth(2))
+    assert_overlay(overlays(page).nth(0))
 
     with page.expect_download() as download:
         page.get_by_role("button", name="Download results (zip)").click()
