@@ -45,7 +45,7 @@ def begin() -> None:
     rest = {SCENE_LABELS: True, CAMERA: False, SEEN: [], _LABEL_FILES: {}, _PROBLEMS: {}}
     for key, value in {**first, **looks, **rest}.items():
         st.session_state.setdefault(key, value)
-    # Set anew, or a control that stands on two pages shows its lowest value after the page has changed (Streamlit 1.67).
+    # Set anew, or a control on two pages shows its lowest value after the page has changed (Streamlit 1.67).
     for key in [*looks, *(str(key) for key in st.session_state if str(key).startswith(class_key("")))]:
         st.session_state[key] = st.session_state[key]
 
