@@ -137,7 +137,7 @@ def train(
 ) -> Iterator[TrainingProgress]:
     """Train a run to its last step, reporting about every two seconds; validation is done on its way and at its end."""
     recipe = run.recipe
-    task = tasks.make(recipe, space, photographs)
+    task = tasks.make(recipe, run.network, space, photographs)
     started, first_step, losses = time.monotonic() - run.elapsed_s, run.step, []
     begun = reported = saved = time.monotonic()
     while run.step < recipe.steps:
@@ -163,7 +163,8 @@ def _draw(recipe: Recipe, photographs: Pictures, scenes: Pictures | None) -> tup
         if n and pictures is not None:
             chosen = torch.randint(len(pictures), (n,), device=pictures.rgb.device)
             parts.append(augment.batch(pictures, chosen, recipe.crop_hw, recipe.zoom))
-    return tuple(torch.cat(column) for column in zip(*parts, strict=True))
+    rgb, labels, instances = (torch.cat(column) for column in zip(*parts, strict=True))
+    return augment.mix(rgb, labels, instances, recipe.mixing) if recipe.mixing else (rgb, labels, instances)
 
 
 def _parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:

@@ -31,6 +31,25 @@ def batch(
     return normalise(_recolour(rgb)), labels, ids[:, 1]
 
 
+def mix(rgb: Tensor, labels: Tensor, instances: Tensor, share: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Paste about half of the classes of another crop of the batch over a `share` of the crops.
+
+    ClassMix (https://arxiv.org/abs/2007.07936) on true labels: small networks learn the things, not where they stood.
+    Pasted instances get numbers from 256 on.
+    """
+    other = torch.randperm(len(rgb), device=rgb.device)
+    pasted = torch.rand(len(rgb), 256, device=rgb.device) < 0.5
+    pasted &= torch.rand(len(rgb), 1, device=rgb.device) < share
+    pasted[:, VOID] = False
+    here = pasted.gather(1, labels[other].flatten(1)).view_as(labels)
+    from_other = torch.where(instances[other] > 0, instances[other] + 256, 0)
+    return (
+        torch.where(here[:, None], rgb[other], rgb),
+        torch.where(here, labels[other], labels),
+        torch.where(here, from_other, instances),
+    )
+
+
 def normalise(rgb: Tensor) -> Tensor:
     """ImageNet's mean and standard deviation, which every backbone of the catalogue expects."""
     mean, std = (torch.tensor(v, device=rgb.device).view(3, 1, 1) for v in (MEAN, STD))

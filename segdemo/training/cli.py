@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torchvision.models.detection import MaskRCNN
 
 from segdemo import devices
 from segdemo.datasets.folder import LabelledFolder, open_folder
 from segdemo.errors import SegdemoError
-from segdemo.labels import CAMVID
+from segdemo.labels import CAMVID, LabelSpace
 from segdemo.training import Run, TrainingProgress, data, networks, train
 from segdemo.training.export import export
 from segdemo.training.recipe import Recipe, bundled, read
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     photographs, scenes = _training_pictures(recipe, folder, device)
-    validation = _validation_pictures(recipe, validation_folder).to(device)
+    validation = _validation_pictures(training, space, validation_folder).to(device)
     for progress in train(training, space, photographs, scenes, validation):
         _show(progress)
     training.averaged.load_state_dict(_best(training))
@@ -81,11 +82,14 @@ def _scenes(recipe: Recipe) -> data.Pictures:
     return data.from_scenes(_TRAINING_SEED, recipe.scene_pool, recipe.picture_hw)
 
 
-def _validation_pictures(recipe: Recipe, folder: LabelledFolder | None) -> data.Pictures:
-    # Connected parts are no truth for instances: those are always scored on scenes.
-    if folder is None or recipe.kind == "instance":
-        return data.from_scenes(_VALIDATION_SEED, _VALIDATION_SCENES, recipe.picture_hw)
-    return data.from_folder(folder, recipe.picture_hw)
+def _validation_pictures(training: Run, space: LabelSpace, folder: LabelledFolder | None) -> data.Pictures:
+    scenes_fit = space.classes == CAMVID.classes
+    if folder is None and not scenes_fit:
+        raise SegdemoError("Generated scenes know CamVid's 11 classes only; name a folder to score on with --val.")
+    # Connected parts are a poor truth for instances: wherever scenes can, they are what Mask R-CNN is scored on.
+    if folder is None or (scenes_fit and isinstance(training.network, MaskRCNN)):
+        return data.from_scenes(_VALIDATION_SEED, _VALIDATION_SCENES, training.recipe.picture_hw)
+    return data.from_folder(folder, training.recipe.picture_hw)
 
 
 def _best(training: Run) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import Mask2FormerForUniversalSegmentation, PreTrainedModel
 
 from segdemo.errors import SegdemoError
 from segdemo.labels import LabelSpace
@@ -31,10 +31,10 @@ def export(network: nn.Module, recipe: Recipe, space: LabelSpace, record: dict[s
     if broken:
         raise SegdemoError(f"{broken[0]} is not finite in fp16: the run has diverged; lower the learning rate.")
     save_file(halves, folder / "model.safetensors", metadata={"format": "pt"})
-    shorter, longer = min(recipe.picture_hw), 4 * max(recipe.picture_hw)
+    shorter, longer = recipe.shorter_side, 4 * max(recipe.input_hw)
     if isinstance(network, PreTrainedModel):
         config = network.config.to_dict() | {"architectures": [type(network).__name__], "dtype": "float16"}
-        _write(folder / "preprocessor_config.json", _preprocessor(recipe, shorter, longer))
+        _write(folder / "preprocessor_config.json", _preprocessor(network, shorter, longer))
     else:
         config = {
             "network": recipe.network,
@@ -47,7 +47,7 @@ def export(network: nn.Module, recipe: Recipe, space: LabelSpace, record: dict[s
     _write(folder / "record.json", record)
 
 
-def _preprocessor(recipe: Recipe, shorter: int, longer: int) -> dict[str, Any]:
+def _preprocessor(network: PreTrainedModel, shorter: int, longer: int) -> dict[str, Any]:
     # Between stages whose sizes do not divide, a transformer's maps lie off by up to half a pixel of the coarsest: at
     # 360 rows the SegFormer starter loses 0.02 mean IoU to 352.
     shorter -= shorter % _DIVISOR
@@ -62,7 +62,7 @@ def _preprocessor(recipe: Recipe, shorter: int, longer: int) -> dict[str, Any]:
         "image_std": STD,
         "do_reduce_labels": False,
     }
-    if recipe.kind == "queries":
+    if isinstance(network, Mask2FormerForUniversalSegmentation):
         sizes = {"size": {"shortest_edge": shorter, "longest_edge": longer}, "ignore_index": 255}
         return {"image_processor_type": "Mask2FormerImageProcessor", **sizes, **common}
     return {"image_processor_type": "SegformerImageProcessor", "size": {"shortest_edge": shorter}, **common}

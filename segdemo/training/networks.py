@@ -1,24 +1,46 @@
 """The network a recipe names, with random weights or with another checkpoint's trunk."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import transformers
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torchvision.models import get_model
 
-from segdemo.errors import SegdemoError
+from segdemo.errors import ModelError, SegdemoError
 from segdemo.labels import LabelSpace
-from segdemo.models import weights
+from segdemo.models import catalog, weights
+from segdemo.models.architectures import published_configs, small_torchvision, small_transformers
 
-_STARTERS = ("fcn_small", "deeplabv3_small", "maskrcnn_small", "segformer_small", "mask2former_small")
+_SMALL = ("fcn_small", "deeplabv3_small", "maskrcnn_small", "segformer_small", "mask2former_small")
 
 
 def build(name: str, space: LabelSpace) -> nn.Module:
-    """A starter network for the classes of `space`. Raises `SegdemoError` for an unknown name."""
-    from segdemo.models.architectures import small_torchvision, small_transformers
+    """A network for the classes of `space` with random weights.
 
-    if name not in _STARTERS:
-        raise SegdemoError(f"There is no network {name!r} to train; choose one of: {', '.join(_STARTERS)}.")
+    name: of a starter network (`fcn_small`, ...), or the key of any model of the catalogue, for its architecture alone.
+    Raises `SegdemoError` for an unknown name.
+    """
+    if name in _SMALL:
+        return _small(name, space)
+    try:
+        spec = catalog.find(name)
+    except ModelError as error:
+        raise SegdemoError(f"There is no network {name!r}; choose one of: {', '.join(_SMALL)}, or a key that "
+                           "`python -m segdemo models` lists.") from error  # fmt: skip
+    if spec.source == "starter":
+        return _small(f"{spec.checkpoint}_small", space)
+    if spec.source == "torchvision":
+        labels = len(space.classes) + (spec.task == "instance")  # Mask R-CNN's label 0 is background
+        network: nn.Module = get_model(spec.architecture, weights=None, weights_backbone=None, num_classes=labels)
+        return network
+    config, _ = published_configs.find(replace(spec, space=space))
+    return getattr(transformers, spec.architecture)(config)
+
+
+def _small(name: str, space: LabelSpace) -> nn.Module:
     if hasattr(small_torchvision, name):
         builder: Callable[[int], nn.Module] = getattr(small_torchvision, name)
         return builder(len(space.classes))
@@ -44,7 +66,7 @@ def start_from(network: nn.Module, checkpoint: Path) -> int:
     if source.keys() != target.keys():
         source, target = trunk_tensors(source), trunk_tensors(target)
     shared = source.keys() & target.keys()
-    if not shared:
+    if not shared or any(source[name].shape != target[name].shape for name in shared):
         raise SegdemoError(f"The checkpoint {checkpoint} has no ResNet trunk in common with this network.")
     for name in shared:
         target[name].copy_(source[name])

@@ -7,23 +7,22 @@ from typing import Any, Literal
 
 from segdemo.errors import SegdemoError
 
-Kind = Literal["semantic", "instance", "queries"]
-
 
 @dataclass(frozen=True)
 class Recipe:
     """Settings of a run; sizes in pixels (height, width), rates as fractions.
 
-    network: a starter network (`fcn_small`, ...) or the catalogue key of a model to train from its architecture alone.
-    kind: which loss: per pixel, Mask R-CNN's, or Mask2Former's matched queries.
+    network: a starter network (`fcn_small`, ...) or a catalogue key, of which only the architecture is taken. It also
+        decides the loss and the score (see `tasks`).
     start_from: a starter's name or a checkpoint folder to begin with: whole where it is of the same network, else its
         ResNet trunk; "" for random weights.
     scenes: share of generated street scenes in each batch; scene_pool: how many different ones.
     picture_hw: size the pictures are kept at; crop_hw: size trained on; zoom: range of the random magnification.
+    mixing: share of the crops that get some classes of another crop pasted over them.
+    shorter_side: what the finished network brings pictures to; it is validated at that size.
     """
 
     network: str
-    kind: Kind
     steps: int
     batch: int = 8
     learning_rate: float = 1e-3
@@ -36,10 +35,18 @@ class Recipe:
     picture_hw: tuple[int, int] = (360, 480)
     crop_hw: tuple[int, int] = (192, 256)
     zoom: tuple[float, float] = (0.55, 1.6)
+    mixing: float = 0.0
+    shorter_side: int = 360
     precision: Literal["fp32", "bf16"] = "bf16"
     seed: int = 0
     start_from: str = ""
     validate_every: int = 500
+
+    @property
+    def input_hw(self) -> tuple[int, int]:
+        """Size of the network's input for a picture of `picture_hw`."""
+        height, width = (round(side * self.shorter_side / min(self.picture_hw)) for side in self.picture_hw)
+        return height, width
 
     def record(self) -> dict[str, Any]:
         """As plain values, for the file beside the checkpoint."""
@@ -54,7 +61,7 @@ def read(path: Path) -> Recipe:
         raise SegdemoError(f"The recipe {path} cannot be read: {error}.") from error
     known = {field.name for field in fields(Recipe)}
     unknown = sorted(set(table) - known)
-    missing = sorted({"network", "kind", "steps"} - set(table))
+    missing = sorted({"network", "steps"} - set(table))
     if unknown or missing:
         wrong = f"unknown settings {unknown}" if unknown else f"no value for {missing}"
         raise SegdemoError(f"The recipe {path} has {wrong}; it may hold: {', '.join(sorted(known))}.")

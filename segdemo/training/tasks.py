@@ -1,9 +1,9 @@
 """What a network of each kind is taught with, and what its validation score is.
 
-semantic: class-weighted cross entropy of every pixel; score: mean IoU.
-queries: Mask2Former's own matched loss, one target mask per stuff class and per thing instance; score: mean IoU of its
+Mask R-CNN: its own losses on thing instances; score: mask AP50.
+Mask2Former: its own matched loss, one target mask per stuff class and per thing instance; score: mean IoU of its
     semantic answer.
-instance: Mask R-CNN's own losses on thing instances; score: mask AP50.
+All others: class-weighted cross entropy of every pixel; score: mean IoU.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.models.detection import MaskRCNN
+from transformers import Mask2FormerForUniversalSegmentation
 
 from segdemo.confusion import ClassCounts, count
 from segdemo.labels import VOID, LabelSpace
@@ -21,6 +23,7 @@ from segdemo.training.augment import normalise
 from segdemo.training.data import Pictures, class_weights
 from segdemo.training.recipe import Recipe
 
+_MOST_INSTANCES = 512  # numbers of a crop's own instances and of those pasted into it
 _SMALLEST_TARGET = 16  # pixels of an instance left in a crop
 
 
@@ -36,14 +39,14 @@ class Task(Protocol):
         """The validation score in [0, 1]; the network is in evaluation mode."""
 
 
-def make(recipe: Recipe, space: LabelSpace, train: Pictures) -> Task:
-    """The recipe's task."""
-    if recipe.kind == "semantic":
-        weights = class_weights(train.labels, len(space.classes), recipe.class_weighting)
-        return SemanticTask(space, weights.to(train.labels.device))
-    if recipe.kind == "queries":
-        return QueryTask(space)
-    return InstanceTask(space, recipe.crop_hw, recipe.picture_hw)
+def make(recipe: Recipe, network: nn.Module, space: LabelSpace, train: Pictures) -> Task:
+    """The task of a network."""
+    if isinstance(network, MaskRCNN):
+        return InstanceTask(space, recipe.input_hw, recipe.crop_hw)
+    if isinstance(network, Mask2FormerForUniversalSegmentation):
+        return QueryTask(space, recipe.input_hw)
+    weights = class_weights(train.labels, len(space.classes), recipe.class_weighting)
+    return SemanticTask(space, recipe.input_hw, weights.to(train.labels.device))
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class SemanticTask:
     """Cross entropy with class weights; the logits are enlarged to the crop."""
 
     space: LabelSpace
+    input_hw: tuple[int, int]
     weights: Tensor
     score_name = "mean IoU"
 
@@ -59,7 +63,7 @@ class SemanticTask:
         return F.cross_entropy(logits, labels, weight=self.weights, ignore_index=VOID)
 
     def score(self, network: nn.Module, pictures: Pictures) -> float:
-        return _mean_iou(network, pictures, self.space, lambda output, _: _logits(output))
+        return _mean_iou(network, pictures, self.space, self.input_hw, _logits)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class QueryTask:
     """The loss inside transformers' Mask2Former (https://arxiv.org/abs/2112.01527, section 3.2)."""
 
     space: LabelSpace
+    input_hw: tuple[int, int]
     score_name = "mean IoU"
 
     def loss(self, network: nn.Module, rgb: Tensor, labels: Tensor, instances: Tensor) -> Tensor:
@@ -76,11 +81,11 @@ class QueryTask:
         return output.loss.squeeze()
 
     def score(self, network: nn.Module, pictures: Pictures) -> float:
-        def logits(output: Any, _: Tensor) -> Tensor:
+        def logits(output: Any) -> Tensor:
             shares = output.class_queries_logits.softmax(-1)[..., :-1]  # (B, Q, C)
             return torch.einsum("bqc,bqhw->bchw", shares, output.masks_queries_logits.sigmoid())
 
-        return _mean_iou(network, pictures, self.space, logits)
+        return _mean_iou(network, pictures, self.space, self.input_hw, logits)
 
     def _targets(self, labels: Tensor, instances: Tensor) -> tuple[Tensor, Tensor]:
         stuff = [c for c in labels.unique().tolist() if c != VOID and c not in self.space.things]
@@ -97,8 +102,8 @@ class InstanceTask:
     """The four losses inside torchvision's Mask R-CNN (https://arxiv.org/abs/1703.06870)."""
 
     space: LabelSpace
+    input_hw: tuple[int, int]
     crop_hw: tuple[int, int]
-    picture_hw: tuple[int, int]
     score_name = "mask AP50"
 
     def loss(self, network: nn.Module, rgb: Tensor, labels: Tensor, instances: Tensor) -> Tensor:
@@ -107,13 +112,12 @@ class InstanceTask:
         for one, ids in zip(labels, instances, strict=True):
             masks, classes = instance_masks(one, ids)
             targets.append({"boxes": boxes_of(masks), "labels": classes + 1, "masks": masks.to(torch.uint8)})
-        losses: dict[str, Tensor] = network(list(rgb), targets)
-        return torch.stack(list(losses.values())).sum()
+        return sum_of_losses(network, list(rgb), targets)
 
     def score(self, network: nn.Module, pictures: Pictures) -> float:
         from segdemo.training.average_precision import mask_ap50
 
-        _keep_size(network, self.picture_hw)
+        _keep_size(network, self.input_hw)
         found = [
             {name: value.cpu() for name, value in network([normalise(rgb.float() / 255)])[0].items()}
             for rgb in pictures.rgb
@@ -122,13 +126,24 @@ class InstanceTask:
         return mask_ap50(found, [(masks.cpu(), classes.cpu()) for masks, classes in truths])
 
 
+def sum_of_losses(network: Any, pictures: list[Tensor], targets: list[dict[str, Tensor]]) -> Tensor:
+    """Mask R-CNN's training forward pass with the heads in float32: in bfloat16 their box arithmetic overflows."""
+    images, targets = network.transform(pictures, targets)
+    features = network.backbone(images.tensors)
+    with torch.autocast(images.tensors.device.type, enabled=False):
+        features = {level: values.float() for level, values in features.items()}
+        proposals, proposal_losses = network.rpn(images, features, targets)
+        _, head_losses = network.roi_heads(features, proposals, images.image_sizes, targets)
+    return torch.stack(list((proposal_losses | head_losses).values())).sum()
+
+
 def instance_masks(labels: Tensor, instances: Tensor) -> tuple[Tensor, Tensor]:
     """Masks (N, H, W) bool and class ids (N,) int64 of one instance map; instances too small to learn are left out."""
-    areas = torch.bincount(instances.flatten(), minlength=256)
+    areas = torch.bincount(instances.flatten(), minlength=_MOST_INSTANCES)
     areas[0] = 0
     ids = torch.nonzero(areas >= _SMALLEST_TARGET).flatten()
     masks = instances == ids.view(-1, 1, 1)
-    classes = torch.zeros(256, dtype=torch.long, device=labels.device)
+    classes = torch.zeros(_MOST_INSTANCES, dtype=torch.long, device=labels.device)
     classes[instances.flatten()] = labels.flatten()
     return masks, classes[ids]
 
@@ -159,12 +174,17 @@ def _keep_size(network: Any, size_hw: tuple[int, int]) -> None:
 
 
 def _mean_iou(
-    network: nn.Module, pictures: Pictures, space: LabelSpace, logits: Callable[[Any, Tensor], Tensor]
+    network: nn.Module,
+    pictures: Pictures,
+    space: LabelSpace,
+    input_hw: tuple[int, int],
+    logits: Callable[[Any], Tensor],
 ) -> float:
     classes = len(space.classes)
     total = ClassCounts(np.zeros((classes, classes + 1), np.int64))
     for rgb, truth in zip(pictures.rgb.split(4), pictures.labels.split(4), strict=True):
-        output = logits(network(normalise(rgb.float() / 255)), rgb)
+        resized = F.interpolate(rgb.float() / 255, input_hw, mode="bilinear", antialias=True)
+        output = logits(network(normalise(resized)))
         labels = enlarge(output, truth.shape[-2:]).argmax(1).to(torch.uint8)
         total = total + count(truth.cpu().numpy(), labels.cpu().numpy(), classes)
     return float(total.mean_iou().value)

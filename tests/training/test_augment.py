@@ -46,3 +46,26 @@ def test_the_same_seed_draws_the_same_batch():
         torch.manual_seed(7)
         draws.append(augment.batch(striped(), torch.arange(4), (32, 32), (0.6, 1.5)))
     assert all(torch.equal(a, b) for a, b in zip(*draws, strict=True))
+
+
+def test_mixing_pastes_whole_classes_with_their_colours_and_instances():
+    torch.manual_seed(0)
+    n = 64
+    labels = torch.zeros(n, 8, 8, dtype=torch.long)
+    labels[:, :, 4:] = torch.arange(n).view(n, 1, 1) + 1  # the right half of each crop is a class of its own
+    instances = (labels > 0).long()
+    mixed_rgb, mixed, numbers = augment.mix(labels[:, None].float().expand(-1, 3, -1, -1), labels, instances, share=0.5)
+    assert torch.equal(mixed_rgb, mixed[:, None].float().expand(-1, 3, -1, -1))
+    assert torch.equal(mixed == 0, labels == 0)
+    pasted = mixed[:, 0, 7] != labels[:, 0, 7]
+    assert 0 < pasted.sum() < n / 2
+    assert torch.equal(numbers[:, 0, 7] == 257, pasted)
+
+
+def test_void_is_never_pasted():
+    labels = torch.full((4, 8, 8), VOID)
+    labels[0] = 3
+    for seed in range(8):
+        torch.manual_seed(seed)
+        _, mixed, _ = augment.mix(torch.zeros(4, 3, 8, 8), labels, torch.zeros_like(labels), share=1.0)
+        assert (mixed[0] == 3).all()
