@@ -3,95 +3,69 @@
     python -m benchmarks.starters --val CAMVID_VAL_FOLDER [--write]
 
 Semantic score: mean IoU from counts pooled over all pictures, without the classes in neither truth nor prediction
-(MMSegmentation's convention). Instance score: mask AP50 by pycocotools. Scenes: generated, none that a starter learned
-from.
+(MMSegmentation's convention). Instances: mask AP50 by pycocotools. Panoptic: PQ by the authors' rules. Scenes:
+generated, none of which a starter learned from or was chosen by.
 """
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-
-from segdemo import models
-from segdemo.confusion import ClassCounts, count
-from segdemo.datasets.folder import LabelledFolder, open_folder
-from segdemo.datasets.street_scenes import Scene, street_scene
-from segdemo.images import InputImage
-from segdemo.models import from_torchvision, weights
+from segdemo import models, scoreboard
+from segdemo.average_precision import average_precision
+from segdemo.datasets import Dataset, open_dataset
+from segdemo.evaluate import SCORE_THRESHOLD, evaluate
+from segdemo.models import weights
 from segdemo.models.catalog import CATALOG
-from segdemo.prediction import Segments
-from segdemo.training.average_precision import mask_ap50
+from segdemo.results import Results
+from segdemo.scoring import unpack
 
-SCENES = 60
-FIRST_SEED = 900_000
+SCENES = "street-scenes:60"
+NOTICEABLE = 100  # pixels, of an instance that a person would look for
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--val", type=Path, required=True)
     parser.add_argument("--write", action="store_true", help="store the scores in each starter's record.json")
     arguments = parser.parse_args()
-    folder = open_folder(arguments.val)
-    scenes = [street_scene(FIRST_SEED + i) for i in range(SCENES)]
-    # A precision-recall curve needs the doubtful instances too, which the app does not show.
-    from_torchvision.SCORE_THRESHOLD = 0.05
-    for spec in CATALOG:
-        if spec.source != "starter":
-            continue
-        model = models.load(spec.key, device="cpu")
-        scores = measure(model, folder, scenes)
-        print(spec.key, json.dumps(scores), flush=True)
-        if arguments.write:
-            path = weights.fetch(spec) / "record.json"
-            path.write_text(json.dumps(json.loads(path.read_text()) | {"scores": scores}, indent=1) + "\n")
+    photographs, scenes = open_dataset(arguments.val), open_dataset(SCENES)
+    with tempfile.TemporaryDirectory() as folder:
+        results = Results(Path(folder) / "results.sqlite")
+        for spec in CATALOG:
+            if spec.source != "starter":
+                continue
+            model = models.load(spec.key, device="cpu", score_threshold=SCORE_THRESHOLD)
+            scores = {"camvid_val_mean_iou": _mean_iou(_run(model, photographs, results))}
+            scores |= _on_scenes(_run(model, scenes, results), results)
+            print(spec.key, json.dumps(scores), flush=True)
+            if arguments.write:
+                path = weights.fetch(spec) / "record.json"
+                path.write_text(json.dumps(json.loads(path.read_text()) | {"scores": scores}, indent=1) + "\n")
 
 
-def measure(model: models.Model, folder: LabelledFolder, scenes: list[Scene]) -> dict[str, float]:
-    """All scores that the model's task has, rounded to four digits."""
-    pictures = [folder.read(i) for i in range(len(folder))]
-    scores = {"camvid_val_mean_iou": mean_iou(model, pictures)}
-    scores["scenes_mean_iou"] = mean_iou(model, [(s.rgb, s.labels) for s in scenes])
-    if model.spec.task != "semantic":
-        scores |= average_precision(model, scenes)
-    return {name: round(score, 4) for name, score in scores.items()}
+def _run(model: models.Model, dataset: Dataset, results: Results) -> scoreboard.RunScores:
+    *_, last = evaluate(model, dataset, results)
+    return scoreboard.gather(results, last.run)
 
 
-def mean_iou(model: models.Model, pictures: list[tuple[np.ndarray, np.ndarray]]) -> float:
-    classes = len(model.space.classes)
-    total = ClassCounts(np.zeros((classes, classes + 1), np.int64))
-    for rgb, truth in pictures:
-        [prediction] = models.predict(model, [InputImage(rgb, "", "")])
-        total = total + count(truth, prediction.labels, classes)
-    return total.mean_iou().value
+def _mean_iou(run: scoreboard.RunScores) -> float:
+    score = run.mean_iou("mmsegmentation")
+    return round(score.value, 4) if score else float("nan")
 
 
-def average_precision(model: models.Model, scenes: list[Scene]) -> dict[str, float]:
-    found, truths = [], []
-    for scene in scenes:
-        [prediction] = models.predict(model, [InputImage(scene.rgb, "", "")])
-        assert prediction.segments is not None
-        found.append(_as_torchvision(prediction.segments, scene.labels.shape, model.space.things))
-        numbers = np.arange(1, len(scene.instance_classes) + 1)
-        masks = torch.from_numpy(scene.instances == numbers[:, None, None])
-        truths.append((masks, torch.tensor(scene.instance_classes, dtype=torch.long)))
-    return {
-        "scenes_mask_ap50": mask_ap50(found, truths),
-        "scenes_mask_ap50_over_100_px": mask_ap50(found, truths, smallest_area=100),
-    }
-
-
-def _as_torchvision(segments: Segments, size_hw: tuple[int, int], things: frozenset[int]) -> dict[str, torch.Tensor]:
-    masks = torch.zeros(len(segments), 1, *size_hw)
-    for mask, (x1, y1, x2, y2), full in zip(segments.masks, segments.boxes_xyxy, masks, strict=True):
-        full[0, y1:y2, x1:x2] = torch.from_numpy(mask)
-    counted = torch.from_numpy(np.isin(segments.class_ids, list(things)))
-    return {
-        "masks": masks[counted],
-        "labels": torch.from_numpy(segments.class_ids.astype(np.int64))[counted] + 1,
-        "scores": torch.from_numpy(segments.scores)[counted],
-    }
+def _on_scenes(run: scoreboard.RunScores, results: Results) -> dict[str, Any]:
+    scores = {"scenes_mean_iou": _mean_iou(run)}
+    if run.total.panoptic is not None:
+        scores["scenes_pq"] = round(run.total.panoptic.quality().pq, 4)
+    if run.precision is not None:
+        answers = [unpack(p.scores).instances for p in results.pictures(run.run) if p.scores is not None]
+        noticeable = average_precision(filter(None, answers), len(run.run.identity.space.classes), NOTICEABLE)
+        scores["scenes_mask_ap50"] = round(run.precision.ap50, 4)
+        scores[f"scenes_mask_ap50_over_{NOTICEABLE}_px"] = round(noticeable.ap50, 4)
+    return scores
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line: `python -m segdemo models | predict | fetch | train`.
+"""The command line: `python -m segdemo models | predict | evaluate | fetch | train`.
 
 Exit codes: 0 fine; 1 something failed (one line each on standard error, the rest still done); 2 wrong use;
 130 interrupted. The commands import the heavy libraries that they need, so that all else answers at once.
@@ -12,17 +12,21 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from segdemo import __version__
+from segdemo.confusion import Convention
 from segdemo.errors import ModelError
 from segdemo.models import catalog
 from segdemo.models.catalog import ModelSpec
 from segdemo.terminal import Faults, ProgressBar
 
 if TYPE_CHECKING:
+    from segdemo.datasets import Dataset
     from segdemo.images import InputImage
     from segdemo.models import Model
+    from segdemo.results import Results, Run
+    from segdemo.scoreboard import RunScores
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +66,17 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     predict.add_argument("--device", default="auto", help="auto (the default), cpu, cuda, cuda:1 or mps")
     predict.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "fp16"))
     predict.set_defaults(run=_predict)
+
+    evaluate = commands.add_parser("evaluate", help="score models on labelled pictures")
+    evaluate.add_argument("dataset", help="a folder, a zip archive, a JSON table of COCO's, or street-scenes:COUNT")
+    evaluate.add_argument("--model", nargs="+", action="extend", required=True, type=_spec, metavar="KEY")
+    evaluate.add_argument("--convention", default="mmsegmentation", choices=get_args(Convention))
+    evaluate.add_argument("--limit", type=_count, metavar="N", help="the first N pictures only")
+    evaluate.add_argument("--device", default="auto", help="auto (the default), cpu, cuda, cuda:1 or mps")
+    evaluate.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "fp16"))
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="all scores")
+    evaluate.add_argument("--csv", type=Path, metavar="FILE", help="the scores of each class")
+    evaluate.set_defaults(run=_evaluate)
 
     fetch = commands.add_parser("fetch", help="download the weights of models ahead of their use")
     fetch.add_argument("keys", nargs="+", type=_spec, metavar="KEY")
@@ -193,6 +208,70 @@ def _write(path: Path, data: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of pictures; give 1 or more.")
+    return number
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from segdemo import devices, scoreboard
+    from segdemo.datasets import open_dataset
+    from segdemo.results import Results
+
+    faults = Faults()
+    try:
+        devices.check_precision(devices.choose(args.device), args.precision)
+    except ModelError as error:
+        faults.tell(str(error))
+        return 2
+    runs = []
+    with faults.told_of(args.dataset):
+        dataset, results = open_dataset(args.dataset), Results()
+        for left_out in dataset.skipped:
+            faults.tell(f"{left_out.name} {left_out.reason}")
+        for spec in dict.fromkeys(args.model):
+            with faults.told_of(spec.key):
+                runs.append(scoreboard.gather(results, _run_over(dataset, spec, results, args)))
+    for run in runs:
+        for name, reason in run.skipped:
+            faults.tell(f"{run.run.identity.model}: {reason}" if name in reason else f"{name}: {reason}")
+    if runs:
+        _show(scoreboard.report(runs, args.convention), runs, args, faults)
+    return faults.code
+
+
+def _run_over(dataset: "Dataset", spec: ModelSpec, results: "Results", args: argparse.Namespace) -> "Run":
+    """Evaluate the model with a progress bar; its run."""
+    from segdemo import models
+    from segdemo.evaluate import SCORE_THRESHOLD, evaluate
+
+    with ProgressBar(spec.key) as bar:
+        model = models.load(spec.key, args.device, args.precision, progress=bar, score_threshold=SCORE_THRESHOLD)
+    with ProgressBar(spec.key, "pictures") as bar:
+        for progress in evaluate(model, dataset, results, args.limit):
+            bar(progress.done, progress.pictures)
+    return progress.run
+
+
+def _show(report: dict[str, Any], runs: "list[RunScores]", args: argparse.Namespace, faults: Faults) -> None:
+    from segdemo import scoreboard
+
+    print(f"{report['dataset']}, {report['images']} pictures, mean IoU by the convention of {report['convention']}")
+    for row in sorted(report["models"], key=lambda row: -(row["mean_iou"] or 0)):
+        low, high = row["mean_iou_interval"] or (None, None)
+        print(f"{row['model']}  {_percent(row['mean_iou'])}  95 % interval {_percent(low)} to {_percent(high)}")
+    for file, text in ((args.json, json.dumps(report, indent=1)), (args.csv, scoreboard.class_table(runs))):
+        if file is not None:
+            with faults.told_of(str(file)):
+                _write(file, text.encode())
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{100 * share:.1f} %"
 
 
 def _fetch(args: argparse.Namespace) -> int:

@@ -19,3 +19,7 @@ class ModelError(SegdemoError):
 
 class WeightsError(ModelError):
     """A model's weights are not here and could not be fetched."""
+
+
+class ResultsError(SegdemoError):
+    """The store of results cannot be read or written."""

@@ -57,10 +57,14 @@ class Faults:
 
 
 class ProgressBar:
-    """How far a download is: on a terminal one line, drawn again and again; elsewhere a line now and then."""
+    """How far a download or a count of things is: on a terminal one line, drawn again and again; elsewhere a line now
+    and then.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    unit: what is counted; None for bytes.
+    """
+
+    def __init__(self, name: str, unit: str | None = None) -> None:
+        self._name, self._unit = name, unit
         self._terminal = sys.stderr.isatty()
         self._every_s = 0.1 if self._terminal else 10.0
         self._told_s = float("-inf")
@@ -76,7 +80,7 @@ class ProgressBar:
             print(file=sys.stderr)
 
     def __call__(self, done: int, total: int | None) -> None:
-        """Bytes done, and in all (None: unknown)."""
+        """Bytes or things done, and in all (None: unknown)."""
         now = time.monotonic()
         began_s, before = self._began = self._began or (now, done)
         if now - self._told_s < self._every_s and done != total:
@@ -85,7 +89,7 @@ class ProgressBar:
         if not total:
             text = f"{done / 1e6:.1f} MB"
         else:
-            text = _share(done, total) + _time_left(now - began_s, done - before, total - done)
+            text = _share(done, total, self._unit) + _time_left(now - began_s, done - before, total - done)
         self._show(f"{self._name}: {text}")
 
     def _show(self, line: str) -> None:
@@ -105,10 +109,11 @@ def _reason(what: str, error: OSError) -> str:
     return reason if error.filename in (None, what) else f"{error.filename}: {reason}"
 
 
-def _share(done: int, total: int) -> str:
+def _share(done: int, total: int, unit: str | None) -> str:
     filled = 20 * min(done, total) // total
     bar = "#" * filled + "-" * (20 - filled)
-    return f"[{bar}] {100 * done // total} %, {done / 1e6:.1f} of {total / 1e6:.1f} MB"
+    amount = f"{done} of {total} {unit}" if unit else f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"
+    return f"[{bar}] {100 * done // total} %, {amount}"
 
 
 def _time_left(seconds: float, done: int, left: int) -> str:

@@ -336,3 +336,87 @@ def test_a_reader_that_leaves_early_causes_no_trace():
 
     os.close(writing)
     assert (process.returncode, process.stderr) == (1, b"")
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch) -> Path:
+    path = tmp_path / "store" / "results.sqlite"
+    monkeypatch.setenv("SEGDEMO_RESULTS", str(path))
+    return path
+
+
+def evaluate(dataset: str | Path, *words: str, keys: tuple[str, ...] = (FCN,)) -> int:
+    return main(["evaluate", str(dataset), "--model", *keys, "--device", "cpu", *words])
+
+
+def test_evaluate_scores_models_side_by_side(tmp_path, fakes, store, capsys):
+    files = tmp_path / "scores.json", tmp_path / "classes.csv"
+
+    code = evaluate("street-scenes:3", "--json", str(files[0]), "--csv", str(files[1]), keys=(FCN, "starter/segformer"))
+
+    assert code == 0
+    report = json.loads(files[0].read_text())
+    assert (report["images"], report["skipped"], report["convention"]) == (3, 0, "mmsegmentation")
+    assert [row["model"] for row in report["models"]] == [FCN, "starter/segformer"]
+    assert len(files[1].read_text().splitlines()) == 1 + 2 * 11
+    shown = capsys.readouterr()
+    assert "3 generated street scenes" in shown.out
+    assert f"{100 * report['models'][0]['mean_iou']:.1f} %" in shown.out
+    assert "3 of 3 pictures" in shown.err
+
+
+def test_evaluate_again_under_another_convention_runs_no_model(fakes, store, capsys):
+    assert evaluate("street-scenes:2", "--limit", "1") == 0
+    assert evaluate("street-scenes:2", "--limit", "1", "--convention", "per_image") == 0
+
+    assert [len(model.looked_at) for model in fakes.made] == [1, 0]
+
+
+def test_evaluate_tells_of_each_picture_it_skipped_and_scores_the_rest(tmp_path, fakes, store, capsys):
+    (tmp_path / "set" / "labels").mkdir(parents=True)
+    classes = [{"id": i, "name": f"c{i}", "color": [i, i, i]} for i in range(3)]
+    classes[0]["name"] = "road"
+    (tmp_path / "set" / "classes.json").write_text(json.dumps({"name": "s", "ignore_index": 3, "classes": classes}))
+    for name in ("good", "small", "alone"):
+        picture(tmp_path / "set" / "images" / f"{name}.png")
+    Image.new("L", (64, 48), 1).save(tmp_path / "set" / "labels" / "good.png")
+    Image.new("L", (9, 9), 1).save(tmp_path / "set" / "labels" / "small.png")
+
+    code = evaluate(tmp_path / "set")
+
+    shown = capsys.readouterr()
+    lines = [line for line in shown.err.splitlines() if line.startswith("segdemo: ")]
+    assert code == 1
+    assert len(lines) == 2
+    assert "alone.png has no label image" in lines[0]
+    assert "small" in lines[1]
+    assert "64" in lines[1]
+    assert "2 pictures" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("dataset", "sentence"),
+    [("missing", "is not there"), ("street-scenes:0", "write street-scenes:COUNT:SEED")],
+)
+def test_evaluate_names_a_data_set_that_cannot_be_used(dataset, sentence, fakes, store, capsys):
+    assert evaluate(dataset) == 1
+
+    assert sentence in capsys.readouterr().err
+    assert fakes.made == []
+
+
+def test_evaluate_goes_on_with_the_other_models_where_one_fails(fakes, store, capsys):
+    fakes.failing[FCN] = MISSING
+
+    assert evaluate("street-scenes:1", keys=(FCN, MASKRCNN)) == 1
+
+    shown = capsys.readouterr()
+    assert str(MISSING) in shown.err
+    assert MASKRCNN in shown.out
+
+
+@pytest.mark.parametrize("words", [["--limit", "0"], ["--convention", "mine"]])
+def test_evaluate_refuses_wrong_use(words, store):
+    with pytest.raises(SystemExit) as ended:
+        evaluate("street-scenes:1", *words)
+    assert ended.value.code == 2

@@ -9,9 +9,12 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = [
     {"", "errors", "palettes", "label_tables", "labels", "devices"},
-    {"images", "prediction", "confusion", "models.catalog"},
-    {"label_image", "matching", "overlay", "datasets", "models"},
-    {"exports", "evaluate", "benchmark", "training", "results"},
+    {
+        *("images", "prediction", "sample", "models.catalog"),
+        *("confusion", "boundary", "object_sizes", "calibration", "significance", "class_mapping"),
+    },
+    {"label_image", "matching", "rle", "average_precision", "overlay", "datasets", "models"},
+    {"exports", "scoring", "scoreboard", "evaluate", "benchmark", "training", "results"},
     {"tables", "charts", "terminal"},
     {"ui"},
     {"pages", "streamlit_app", "__main__"},

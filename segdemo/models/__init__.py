@@ -22,6 +22,8 @@ from segdemo.prediction import Prediction, Segments, StageTimes
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Weights = Literal["trained", "untrained"]
+SCORE_THRESHOLD = 0.5  # of the instances that make the label map
+
 Progress = Callable[[int, int | None], None]  # bytes done, bytes in all (None: unknown)
 
 
@@ -63,18 +65,21 @@ def load(
     precision: Precision = "fp32",
     weights: Weights = "trained",
     progress: Progress | None = None,
+    score_threshold: float = SCORE_THRESHOLD,
 ) -> Model:
     """Build the model with this key, with its weights, on a device, ready to run.
 
     device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", "mps".
     weights: "untrained" builds the architecture alone, for timing only; `predict` refuses it.
     progress: told of bytes while weights are downloaded.
+    score_threshold: instances scored lower are left out. Average precision wants the doubtful ones too; the label map
+        is made of those scored 0.5 or more all the same. Panoptic answers have a rule of their own.
     Raises `ModelError` for an unknown key, device or precision and `WeightsError` where weights cannot be had.
     """
     spec = catalog.find(key)
     where = devices.choose(device)
     devices.check_precision(where, precision)
-    return _adapter(spec)(spec, where, precision, weights == "trained", progress)
+    return _adapter(spec)(spec, where, precision, weights == "trained", progress, score_threshold)
 
 
 def predict(model: Model, images: Sequence[InputImage]) -> list[Prediction]:
@@ -116,7 +121,7 @@ def run_stages(model: Model, images: Sequence[InputImage]) -> tuple[list[Answer]
     return answers, StageTimes((ready - start) / n, (answered - ready) / n, (done - answered) / n)
 
 
-def _adapter(spec: ModelSpec) -> Callable[[ModelSpec, str, Precision, bool, Progress | None], Model]:
+def _adapter(spec: ModelSpec) -> Callable[[ModelSpec, str, Precision, bool, Progress | None, float], Model]:
     # Imported here: each library takes seconds, and most people need one of the two first.
     if spec.library == "torchvision":
         import segdemo.models.from_torchvision as torchvision_adapter

@@ -21,19 +21,20 @@ from torchvision.transforms import functional as TF
 
 from segdemo.images import InputImage
 from segdemo.labels import VOID, LabelSpace
-from segdemo.models import Answer, Model, Precision, Progress
+from segdemo.models import SCORE_THRESHOLD, Answer, Model, Precision, Progress
 from segdemo.models.catalog import ModelSpec
 from segdemo.models.mask_pasting import paste
 from segdemo.models.torchvision_networks import Network, build, fold_batch_norms
 from segdemo.models.upsampling import labels_from_logits
 
-SCORE_THRESHOLD = 0.5
-
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LONGEST = 8  # times the shorter side
 
 
-def load(spec: ModelSpec, device: str, precision: Precision, trained: bool, progress: Progress | None = None) -> Model:
+def load(
+    spec: ModelSpec, device: str, precision: Precision, trained: bool, progress: Progress | None = None,
+    score_threshold: float = SCORE_THRESHOLD,
+) -> Model:  # fmt: skip
     """Build the row's network, load its weights from their file, make it ready for inference on the device.
 
     Raises `WeightsError` where the weights cannot be had, are damaged, hold code or are of another network.
@@ -42,8 +43,9 @@ def load(spec: ModelSpec, device: str, precision: Precision, trained: bool, prog
     fold_batch_norms(network.module)
     layout = torch.channels_last if device == "cpu" or precision != "fp32" else torch.contiguous_format
     network.module.to(device=device, dtype=_DTYPES[precision], memory_format=layout)
-    kind = InstanceModel if isinstance(network.module, MaskRCNN) else SemanticModel
-    return kind(spec, spec.space, device, precision, trained, network)
+    if isinstance(network.module, MaskRCNN):
+        return InstanceModel(spec, spec.space, device, precision, trained, network, score_threshold)
+    return SemanticModel(spec, spec.space, device, precision, trained, network)
 
 
 @dataclass
@@ -110,15 +112,17 @@ class Detections:
 class InstanceModel(_TorchvisionModel):
     """Mask R-CNN up to its small masks, which `paste` takes to the picture; torchvision makes a full-size map of each.
 
-    Only instances scored above 0.5 get a mask. An untrained network scores none so high: its time lacks the mask head.
+    Only instances scored above the threshold get a mask. An untrained network scores none above 0.5: its time lacks the
+    mask head.
     """
 
+    score_threshold: float
     class_ids: tuple[int, ...] = field(init=False)  # of the network's labels; VOID where the space has no such class
 
     def __post_init__(self) -> None:
         classes = self.space.classes
         self.class_ids = tuple(classes.index(name) if name in classes else VOID for name in self.network.classes)
-        _prepare_detector(self.network.module, self.device)
+        _prepare_detector(self.network.module, self.device, self.score_threshold)
 
     def preprocess(self, images: Sequence[InputImage]) -> ImageList:
         """As the network's own transform does, but normalised after the resize: both are linear, and this is less."""
@@ -159,9 +163,9 @@ def resized_hw(size_hw: tuple[int, int], shorter_side: int) -> tuple[int, int]:
     return (new_shorter, new_longer) if size_hw[0] <= size_hw[1] else (new_longer, new_shorter)
 
 
-def _prepare_detector(module: MaskRCNN, device: str) -> None:
+def _prepare_detector(module: MaskRCNN, device: str, score_threshold: float) -> None:
     roi_heads = module.roi_heads
-    roi_heads.score_thresh = SCORE_THRESHOLD
+    roi_heads.score_thresh = score_threshold
     for part in (module.backbone, module.rpn.head, roi_heads.box_predictor):
         part.register_forward_hook(_as_float32)
     # The RoI pools take the scales of their feature maps from the first picture they see, and keep them. A narrow

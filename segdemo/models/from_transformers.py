@@ -28,7 +28,16 @@ from transformers.utils import logging
 from segdemo.errors import ModelError, WeightsError
 from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
-from segdemo.models import Answer, Model, Precision, Progress, mask_queries, preprocessing, weights
+from segdemo.models import (
+    SCORE_THRESHOLD,
+    Answer,
+    Model,
+    Precision,
+    Progress,
+    mask_queries,
+    preprocessing,
+    weights,
+)
 from segdemo.models.architectures import published_configs
 from segdemo.models.catalog import ModelSpec
 from segdemo.models.mask_queries import MaskQueries
@@ -45,7 +54,10 @@ logging.set_verbosity_error()
 warnings.filterwarnings("ignore", "You'd better set embed_dim")  # for a CUDA kernel that transformers does not have
 
 
-def load(spec: ModelSpec, device: str, precision: Precision, trained: bool, progress: Progress | None = None) -> Model:
+def load(
+    spec: ModelSpec, device: str, precision: Precision, trained: bool, progress: Progress | None = None,
+    score_threshold: float = SCORE_THRESHOLD,
+) -> Model:  # fmt: skip
     """Build the row's network, load its weights from their folder, make it ready for inference on the device.
 
     Without weights, a starter's shape still comes from its folder, any other from the table of published shapes.
@@ -61,7 +73,7 @@ def load(spec: ModelSpec, device: str, precision: Precision, trained: bool, prog
         config, processor = published_configs.find(spec)
         network, prepare = network_class(config), preprocessing.of_processor(processor)
     network.requires_grad_(False).eval().to(device=device, dtype=_DTYPES[precision])
-    return kind(spec, spec.space, device, precision, trained, network, prepare)
+    return kind(spec, spec.space, device, precision, trained, network, prepare, score_threshold)
 
 
 @dataclass
@@ -73,6 +85,7 @@ class _TransformersModel:
     trained: bool
     network: nn.Module
     prepare: Preprocessing
+    score_threshold: float
 
     def preprocess(self, images: Sequence[InputImage]) -> Tensor:
         """(N, 3, h, w) float32."""
@@ -122,7 +135,7 @@ class Mask2FormerModel(_TransformersModel):
         if self.spec.task == "semantic":
             return mask_queries.semantic(outputs, size_hw)
         if self.spec.task == "instance":
-            return mask_queries.instances(outputs, size_hw)
+            return mask_queries.instances(outputs, size_hw, self.score_threshold)
         return mask_queries.panoptic(outputs, size_hw, self.space.things)
 
 

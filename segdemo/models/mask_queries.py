@@ -20,14 +20,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segdemo.labels import VOID
-from segdemo.models import Answer
+from segdemo.models import SCORE_THRESHOLD, Answer
 from segdemo.models.painting import Instance, paint
 from segdemo.models.upsampling import blocks_of_rows, first_maximum_, numbered, reach, resized_rows, resized_window
 from segdemo.prediction import Segments
 
 PANOPTIC_SCORE = 0.8  # of a query's class, below which it takes no part
 PANOPTIC_OVERLAP = 0.8  # share of its mask that a query must win
-INSTANCE_SCORE = 0.5  # of class times mask quality
+MOST_INSTANCES = 100  # of a picture, as in COCO's evaluation
 
 _ONE = 2.0**100  # unit of the semantic sums: where no mask is, sums of 1e-40 still differ
 
@@ -65,14 +65,14 @@ def semantic(queries: MaskQueries, size_hw: tuple[int, int]) -> list[Answer]:
     return [Answer(*maps, None) for maps in zip(labels.cpu().numpy(), confidence.cpu().numpy(), strict=True)]
 
 
-def instances(queries: MaskQueries, size_hw: tuple[int, int]) -> list[Answer]:
-    """Instances, best first, and the label map that they make.
+def instances(queries: MaskQueries, size_hw: tuple[int, int], score_threshold: float = SCORE_THRESHOLD) -> list[Answer]:
+    """Instances, best first, and the label map that those scored 0.5 or more make.
 
     A score is class probability × the mean mask probability inside the mask, taken at the network's input size; only
-    instances above 0.5 are brought to the picture, each in its own window. As one class at most has a probability
-    above 0.5, a query is one instance at most.
+    instances above the threshold are brought to the picture, each in its own window. At thresholds below 0.5 one mask
+    may be an instance of several classes; the 100 most probable are looked at.
     """
-    return [_instances(*one, queries.input_hw, size_hw) for one in _each(queries)]
+    return [_instances(*one, queries.input_hw, size_hw, score_threshold) for one in _each(queries)]
 
 
 def panoptic(queries: MaskQueries, size_hw: tuple[int, int], things: frozenset[int]) -> list[Answer]:
@@ -91,17 +91,20 @@ def _each(queries: MaskQueries) -> Iterator[tuple[Tensor, Tensor]]:
     yield from zip(queries.class_logits.float().softmax(-1), queries.mask_logits, strict=True)
 
 
-def _instances(probabilities: Tensor, masks: Tensor, input_hw: tuple[int, int], size_hw: tuple[int, int]) -> Answer:
-    best, class_ids = probabilities[:, :-1].max(-1)
-    kept = best > INSTANCE_SCORE
-    masks = masks[kept]
-    scores = (best[kept] * _quality(masks, input_hw)).cpu().numpy()
-    ids = class_ids[kept].cpu().numpy()
+def _instances(
+    probabilities: Tensor, masks: Tensor, input_hw: tuple[int, int], size_hw: tuple[int, int], threshold: float
+) -> Answer:
+    query, class_ids = (probabilities[:, :-1] > threshold).nonzero(as_tuple=True)
+    probable = probabilities[query, class_ids].argsort(descending=True, stable=True)[:MOST_INSTANCES]
+    query, class_ids = query[probable], class_ids[probable]
+    masks = masks[query]
+    scores = (probabilities[query, class_ids] * _quality(masks, input_hw)).cpu().numpy()
+    ids = class_ids.cpu().numpy()
     bounds = _bounds(masks > 0).cpu().numpy()
 
     def worst_first() -> Iterator[Instance]:
         for i in np.argsort(scores, kind="stable"):
-            if scores[i] > INSTANCE_SCORE:
+            if scores[i] > threshold:
                 rows, columns = (_window(masks.shape[1 + k], input_hw[k], size_hw[k], *bounds[i, k]) for k in (0, 1))
                 logits = F.interpolate(masks[None, None, i].float(), input_hw, mode="bilinear", align_corners=False)
                 logits = resized_window(logits[0, 0], size_hw, rows, columns)

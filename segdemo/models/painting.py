@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from segdemo.labels import VOID
-from segdemo.models import Answer
+from segdemo.models import SCORE_THRESHOLD, Answer
 from segdemo.prediction import Segments
 
 
@@ -31,8 +31,8 @@ def paint(instances: Iterable[Instance], size_hw: tuple[int, int], device: torch
     """Segments, best first, and the label map that they make.
 
     instances: worst first, so that the best is painted last and stays on top; one at a time is held at full depth.
-    Confidence is score times mask probability, 0 where the label map is VOID. Boxes are the masks' own bounds; an
-    instance without a pixel is left out.
+    Instances scored below 0.5 are segments, but not painted. Confidence is score times mask probability, 0 where the
+    label map is VOID. Boxes are the masks' own bounds; an instance without a pixel is left out.
     """
     labels = torch.full(size_hw, VOID, dtype=torch.uint8, device=device)
     confidence = torch.zeros(size_hw, dtype=torch.float16, device=device)
@@ -41,9 +41,10 @@ def paint(instances: Iterable[Instance], size_hw: tuple[int, int], device: torch
     for one in instances:
         height, width = one.mask.shape
         window = (slice(one.top, one.top + height), slice(one.left, one.left + width))
-        labels[window].masked_fill_(one.mask, one.class_id)
-        weighted = (one.probability * one.score).half()
-        confidence[window] = torch.where(one.mask, weighted, confidence[window])
+        if one.score >= SCORE_THRESHOLD:
+            labels[window].masked_fill_(one.mask, one.class_id)
+            weighted = (one.probability * one.score).half()
+            confidence[window] = torch.where(one.mask, weighted, confidence[window])
         painted.append((one.top, one.left, one.class_id, one.score))
         masks.append(one.mask)
     segments = _segments(painted[::-1], _to_host(masks[::-1]))

@@ -4,6 +4,7 @@ Looked at in this order: the package (starters), the folder that SEGDEMO_CHECKPO
 torch hub or the Hugging Face hub keeps anyway, the network. See docs/offline.md.
 """
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -17,7 +18,7 @@ from segdemo.models.catalog import ModelSpec
 from segdemo.models.download import Progress, download, intact, readable
 from segdemo.models.web import Unavailable
 
-__all__ = ["Progress", "WeightsState", "fetch", "state", "torch_checkpoints"]
+__all__ = ["Progress", "WeightsState", "fetch", "fingerprint", "state", "torch_checkpoints"]
 
 WeightsState = Literal["bundled", "local", "downloaded", "absent"]
 
@@ -62,6 +63,15 @@ def fetch(spec: ModelSpec, progress: Progress | None = None) -> Path:
         cache = constants.HF_HUB_CACHE if spec.source == "huggingface" else torch_checkpoints()
         where = error.filename or cache
         raise WeightsError(_sentence(spec, f"{where} cannot be used ({error.strerror or error})")) from error
+
+
+def fingerprint(spec: ModelSpec) -> str:
+    """What tells these weights from others of the same key: a hash, a commit, torchvision's file name with its hash."""
+    if spec.source == "starter":
+        [file] = fetch(spec).glob("*.safetensors")
+        return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    named = _file_name(spec) if spec.source == "torchvision" else spec.revision or "main"
+    return f"{named}, local" if _local(spec) is not None else named
 
 
 def torch_checkpoints() -> Path:

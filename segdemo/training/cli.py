@@ -11,7 +11,8 @@ import torch
 from torchvision.models.detection import MaskRCNN
 
 from segdemo import devices
-from segdemo.datasets.folder import LabelledFolder, open_folder
+from segdemo.datasets import Dataset
+from segdemo.datasets.folder import open_folder
 from segdemo.errors import SegdemoError
 from segdemo.labels import CAMVID, LabelSpace
 from segdemo.training import Run, TrainingProgress, data, networks, train
@@ -35,8 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, resuming a run of the same recipe in the same folder; returns the exit code."""
     path = Path(arguments.recipe)
     recipe = read(path if path.suffix == ".toml" else bundled(arguments.recipe))
-    folder = open_folder(arguments.data) if arguments.data else None
-    validation_folder = open_folder(arguments.val) if arguments.val else None
+    folder = _open(arguments.data) if arguments.data else None
+    validation_folder = _open(arguments.val) if arguments.val else None
     space = folder.space if folder else CAMVID
     if validation_folder and validation_folder.space.classes != space.classes:
         raise SegdemoError("The folders of --data and --val have different classes; give both the same classes.json.")
@@ -63,8 +64,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _open(path: Path) -> Dataset:
+    folder = open_folder(path)
+    for skipped in folder.skipped:
+        print(f"Skipping {skipped.name}, which {skipped.reason}.", file=sys.stderr)
+    return folder
+
+
 def _training_pictures(
-    recipe: Recipe, folder: LabelledFolder | None, device: str
+    recipe: Recipe, folder: Dataset | None, device: str
 ) -> tuple[data.Pictures, data.Pictures | None]:
     """Photographs and scenes; without photographs the scenes are all there is."""
     if folder is None:
@@ -82,7 +90,7 @@ def _scenes(recipe: Recipe) -> data.Pictures:
     return data.from_scenes(_TRAINING_SEED, recipe.scene_pool, recipe.picture_hw)
 
 
-def _validation_pictures(training: Run, space: LabelSpace, folder: LabelledFolder | None) -> data.Pictures:
+def _validation_pictures(training: Run, space: LabelSpace, folder: Dataset | None) -> data.Pictures:
     scenes_fit = space.classes == CAMVID.classes
     if folder is None and not scenes_fit:
         raise SegdemoError("Generated scenes know CamVid's 11 classes only; name a folder to score on with --val.")
@@ -108,7 +116,7 @@ def _show(progress: TrainingProgress) -> None:
     )
 
 
-def _record(training: Run, folder: LabelledFolder | None, validation: LabelledFolder | None) -> dict[str, Any]:
+def _record(training: Run, folder: Dataset | None, validation: Dataset | None) -> dict[str, Any]:
     recipe = training.recipe
     trained_on = [f"{folder.space.name}, {len(folder)} pictures"] if folder else []
     if recipe.scenes or folder is None:

@@ -11,9 +11,11 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
-from segdemo.datasets.folder import LabelledFolder
+from segdemo.datasets import Dataset
 from segdemo.datasets.street_scenes import street_scene
+from segdemo.errors import ImageError
 from segdemo.labels import VOID, LabelSpace
+from segdemo.sample import Sample
 
 _SMALLEST_INSTANCE = 30  # pixels: smaller connected parts are label noise
 
@@ -34,9 +36,9 @@ class Pictures:
         return Pictures(self.rgb.to(device), self.labels.to(device), self.instances.to(device))
 
 
-def from_folder(folder: LabelledFolder, size_hw: tuple[int, int]) -> Pictures:
+def from_folder(folder: Dataset, size_hw: tuple[int, int]) -> Pictures:
     """A labelled folder at one size. Instances are the connected parts of thing classes: touching cars are one car."""
-    return _stack([_at_size(*folder.read(i), folder.space, size_hw) for i in range(len(folder))])
+    return _stack([_at_size(folder.read(i), folder.space, size_hw) for i in range(len(folder))])
 
 
 def from_scenes(first_seed: int, count: int, size_hw: tuple[int, int]) -> Pictures:
@@ -52,9 +54,10 @@ def class_weights(labels: Tensor, num_classes: int, strength: float) -> Tensor:
     return (weights / weights.mean()).float()
 
 
-def _at_size(
-    rgb: np.ndarray, labels: np.ndarray, space: LabelSpace, size_hw: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _at_size(sample: Sample, space: LabelSpace, size_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rgb, labels = sample.image.rgb, sample.labels
+    if labels is None:
+        raise ImageError(f"{sample.name} has no label map to learn from.")
     if rgb.shape[:2] != size_hw:
         size_wh = size_hw[::-1]
         rgb = np.asarray(Image.fromarray(rgb).resize(size_wh, Image.Resampling.BILINEAR))

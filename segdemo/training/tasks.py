@@ -6,6 +6,7 @@ Mask2Former: its own matched loss, one target mask per stuff class and per thing
 All others: class-weighted cross entropy of every pixel; score: mean IoU.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,8 +18,11 @@ from torch.nn import functional as F
 from torchvision.models.detection import MaskRCNN
 from transformers import Mask2FormerForUniversalSegmentation
 
+from segdemo.average_precision import average_precision, instance_answers
 from segdemo.confusion import ClassCounts, count
 from segdemo.labels import VOID, LabelSpace
+from segdemo.prediction import Segments
+from segdemo.sample import TrueSegments
 from segdemo.training.augment import normalise
 from segdemo.training.data import Pictures, class_weights
 from segdemo.training.recipe import Recipe
@@ -115,15 +119,14 @@ class InstanceTask:
         return sum_of_losses(network, list(rgb), targets)
 
     def score(self, network: nn.Module, pictures: Pictures) -> float:
-        from segdemo.training.average_precision import mask_ap50
-
         _keep_size(network, self.input_hw)
-        found = [
-            {name: value.cpu() for name, value in network([normalise(rgb.float() / 255)])[0].items()}
-            for rgb in pictures.rgb
-        ]
-        truths = [instance_masks(a, b) for a, b in zip(pictures.labels.long(), pictures.instances.long(), strict=True)]
-        return mask_ap50(found, [(masks.cpu(), classes.cpu()) for masks, classes in truths])
+        answers = []
+        for rgb, labels, instances in zip(pictures.rgb, pictures.labels, pictures.instances, strict=True):
+            [found] = network([normalise(rgb.float() / 255)])
+            masks, classes = instance_masks(labels.long(), instances.long())
+            answers.append(instance_answers(_true_segments(masks, classes), _segments(found), rgb.shape[-2:]))
+        ap50 = average_precision(answers, len(self.space.classes)).ap50
+        return 0.0 if math.isnan(ap50) else ap50
 
 
 def sum_of_losses(network: Any, pictures: list[Tensor], targets: list[dict[str, Tensor]]) -> Tensor:
@@ -155,6 +158,27 @@ def boxes_of(masks: Tensor) -> Tensor:
     x2 = columns.shape[1] - columns.flip(1).argmax(1)
     y2 = rows.shape[1] - rows.flip(1).argmax(1)
     return torch.stack([x1, y1, x2, y2], 1).float()
+
+
+def _true_segments(masks: Tensor, classes: Tensor) -> TrueSegments:
+    boxes, cut = _cut(masks)
+    return TrueSegments(boxes, cut, classes.cpu().numpy().astype(np.uint8), np.zeros(len(cut), bool))
+
+
+def _segments(found: dict[str, Tensor]) -> Segments:
+    """torchvision's answer to one picture, best first as it comes."""
+    masks = found["masks"][:, 0] >= 0.5
+    kept = masks.any((1, 2))
+    boxes, cut = _cut(masks[kept])
+    classes, scores = found["labels"][kept] - 1, found["scores"][kept].float()
+    return Segments(boxes, cut, classes.cpu().numpy().astype(np.uint8), scores.cpu().numpy())
+
+
+def _cut(masks: Tensor) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """Boxes (N, 4) int32 of masks (N, H, W) bool, none of them empty, and what lies in them."""
+    boxes = boxes_of(masks).int().cpu().numpy()
+    full = masks.cpu().numpy()
+    return boxes, tuple(mask[y1:y2, x1:x2] for mask, (x1, y1, x2, y2) in zip(full, boxes.tolist(), strict=True))
 
 
 def enlarge(logits: Tensor, size_hw: torch.Size | tuple[int, int]) -> Tensor:

@@ -188,6 +188,21 @@ class TestInstances:
         assert (found.labels == VOID).all()
         assert len(found.segments) == 0
 
+    def test_a_lower_threshold_adds_doubtful_instances_and_leaves_the_label_map_alone(self):
+        queries = planted((2, 0.9, "###."), (3, 0.3, "..##"))
+        sure, [all_found] = self.answer(queries), instances(queries, queries.input_hw, 0.1)
+        assert sure.segments.class_ids.tolist() == [2]
+        assert all_found.segments.class_ids.tolist() == [2, 3]
+        assert all_found.segments.scores == pytest.approx([0.9, 0.3], abs=1e-3)
+        assert (all_found.labels == sure.labels).all()
+        assert (all_found.confidence == sure.confidence).all()
+
+    def test_one_mask_may_be_several_doubtful_instances(self):
+        queries = planted((2, 0.4, "###."))
+        queries.class_logits[0, 0, 1] = queries.class_logits[0, 0, 2]
+        [found] = instances(queries, queries.input_hw, 0.2)
+        assert sorted(found.segments.class_ids.tolist()) == [1, 2]
+
     @pytest.mark.parametrize("size_hw", [(48, 60), (101, 77), (33, 20)])
     def test_random_queries_become_what_the_authors_make_of_them(self, size_hw):
         for seed in range(6):

@@ -13,7 +13,6 @@ from segdemo.errors import SegdemoError
 from segdemo.labels import CAMVID
 from segdemo.models.catalog import CATALOG
 from segdemo.training import Run, data, networks, recipe, train
-from segdemo.training.average_precision import mask_ap50
 from segdemo.training.export import export
 from segdemo.training.recipe import Recipe
 
@@ -125,22 +124,6 @@ def test_a_checkpoint_without_a_common_trunk_is_refused(tmp_path: Path):
     save_file({"weight": torch.zeros(3)}, tmp_path / "model.safetensors")
     with pytest.raises(SegdemoError, match="no ResNet trunk"):
         networks.start_from(networks.build("fcn_small", CAMVID), tmp_path)
-
-
-def test_perfect_masks_have_ap50_of_one_and_missing_ones_less():
-    masks = torch.zeros(2, 32, 32, dtype=torch.bool)
-    masks[0, 2:10, 2:10] = True
-    masks[1, 15:30, 15:30] = True
-    classes = torch.tensor([8, 9])
-    perfect = {"masks": masks[:, None].float(), "labels": classes + 1, "scores": torch.tensor([0.9, 0.8])}
-    half = {name: value[:1] for name, value in perfect.items()}
-    assert mask_ap50([perfect], [(masks, classes)]) == pytest.approx(1)
-    assert mask_ap50([half], [(masks, classes)]) == pytest.approx(0.5)
-    small_only = {name: value[:1] for name, value in perfect.items()}
-    assert mask_ap50([small_only], [(masks, classes)], smallest_area=1000) == 0
-    large_only = {name: value[1:] for name, value in perfect.items()}
-    assert mask_ap50([large_only], [(masks, classes)], smallest_area=100) == pytest.approx(1)
-    assert mask_ap50([{name: value[:0] for name, value in perfect.items()}], [(masks, classes)]) == 0
 
 
 def test_an_unknown_setting_in_a_recipe_is_named(tmp_path: Path):
