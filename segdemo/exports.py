@@ -15,8 +15,9 @@ from PIL import Image
 
 from segdemo import overlay
 from segdemo.images import InputImage
-from segdemo.labels import VOID, PaletteKind
+from segdemo.labels import VOID
 from segdemo.models.catalog import ModelSpec
+from segdemo.overlay import Look
 from segdemo.prediction import Prediction, Segments
 
 FORMAT: Final = "segdemo prediction"
@@ -29,13 +30,14 @@ _DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNOREC
 
 @dataclass(frozen=True)
 class Entry:
-    """One answer with what it takes to say where it came from."""
+    """One answer with what it takes to say where it came from, and how it is drawn (None: `overlay.usual_look`)."""
 
     prediction: Prediction
     image: InputImage
     spec: ModelSpec
     device: str
     precision: str
+    look: Look | None = None
 
 
 def label_png(prediction: Prediction) -> bytes:
@@ -47,24 +49,22 @@ def label_png(prediction: Prediction) -> bytes:
     return buffer.getvalue()
 
 
-def overlay_jpeg(
-    prediction: Prediction, image: InputImage, palette: PaletteKind = "dataset", opacity: float = 0.5
-) -> bytes:
-    """The picture under its classes (all but the background) and instances, at full size, as a JPEG file."""
-    colors = prediction.space.palette(palette)
-    visible = overlay.foreground(prediction.space)
+def overlay_jpeg(prediction: Prediction, image: InputImage, look: Look | None = None) -> bytes:
+    """The picture under its answer at full size, as a JPEG file. look: None for `overlay.usual_look`."""
     rgb, labels = overlay.fit(image.rgb, prediction.labels, _JPEG_MAX_SIDE)
-    drawn = overlay.blend(rgb, labels, colors, opacity, visible, outlines=True)
-    if prediction.segments is not None:
-        segments = overlay.fit_segments(prediction.segments, image.size_hw, _JPEG_MAX_SIDE)
-        drawn = overlay.draw_segments(drawn, segments, colors, visible)
-    return overlay.encode_jpeg(drawn)
+    segments = prediction.segments
+    if segments is not None:
+        segments = overlay.fit_segments(segments, image.size_hw, _JPEG_MAX_SIDE)
+    return overlay.encode_jpeg(overlay.draw(rgb, labels, segments, look or overlay.usual_look(prediction.space)))
 
 
 def prediction_json(
     prediction: Prediction, image: InputImage, spec: ModelSpec, device: str, precision: str
 ) -> dict[str, Any]:
-    """Everything but the pixels, ready for `json.dumps`; shares are of the whole picture, in [0, 1]."""
+    """Everything but the pixels, ready for `json.dumps`; shares are of the whole picture, in [0, 1].
+
+    Colours are those of the label map's file, the data set's own.
+    """
     height, width = image.size_hw
     times = prediction.times
     rows = overlay.legend(prediction)
@@ -141,27 +141,24 @@ def safe_stems(names: Sequence[str]) -> list[str]:
     return stems
 
 
-def result_files(entry: Entry, stem: str, palette: PaletteKind = "dataset") -> dict[str, bytes]:
+def result_files(entry: Entry, stem: str) -> dict[str, bytes]:
     """The three files of one answer by name: STEM.KEY.labels.png, STEM.KEY.overlay.jpg, STEM.KEY.json."""
     prefix = f"{stem}.{file_stem(entry.spec.key)}"
     record = prediction_json(entry.prediction, entry.image, entry.spec, entry.device, entry.precision)
     return {
         f"{prefix}.labels.png": label_png(entry.prediction),
-        f"{prefix}.overlay.jpg": overlay_jpeg(entry.prediction, entry.image, palette),
+        f"{prefix}.overlay.jpg": overlay_jpeg(entry.prediction, entry.image, entry.look),
         f"{prefix}.json": json.dumps(record, indent=1, allow_nan=False).encode(),
     }
 
 
-def zip_results(entries: Sequence[Entry], palette: PaletteKind = "dataset") -> bytes:
-    """A zip of the files of all answers, and `classes.csv`: one row per picture, model and class.
-
-    palette: of the overlays; label maps keep the data set's own.
-    """
+def zip_results(entries: Sequence[Entry]) -> bytes:
+    """A zip of the files of all answers, and `classes.csv`: one row per picture, model and class."""
     pictures = dict.fromkeys((entry.image.name, entry.image.digest) for entry in entries)
     stems = dict(zip(pictures, safe_stems([name for name, _ in pictures]), strict=True))
     files: dict[str, bytes] = {}
     for entry in entries:
-        files |= result_files(entry, stems[entry.image.name, entry.image.digest], palette)
+        files |= result_files(entry, stems[entry.image.name, entry.image.digest])
     # The byte order mark tells spreadsheets that the text is UTF-8.
     files["classes.csv"] = _classes_csv(entries).encode("utf-8-sig", errors="replace")
     buffer = io.BytesIO()

@@ -17,6 +17,7 @@ from segdemo.palettes import Color
 from segdemo.prediction import Prediction, Segments
 
 UNASSIGNED: Final = "nothing assigned"
+SCREEN_SIDE: Final = 1200  # pixels; the widest an overlay is shown on a screen
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,38 @@ class LegendRow:
     color: Color
     pixels: int
     share: float  # of all pixels, in [0, 1]
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """How an answer is drawn over its picture.
+
+    palette: (256, 3) uint8, row = class id. visible: the ids that are drawn. opacity: of the fill, 0 to 1.
+    outlines: whether regions have a rim. objects: the ids whose single instances are outlined.
+    """
+
+    palette: np.ndarray
+    visible: frozenset[int]
+    opacity: float = 0.5
+    outlines: bool = True
+    objects: frozenset[int] = frozenset()
+
+
+def usual_look(space: LabelSpace) -> Look:
+    """How an answer is drawn unless a person says otherwise: in the data set's colours, things outlined one by one."""
+    return Look(space.palette(), foreground(space), objects=space.things)
+
+
+def draw(rgb: np.ndarray, labels: np.ndarray, segments: Segments | None, look: Look) -> np.ndarray:
+    """The picture under its answer, (H, W, 3) uint8; `segments` are None where the model makes none.
+
+    Lines are as much thicker as the picture is larger than a screen, so that it looks the same shrunk to one.
+    """
+    line = max(1, round(max(labels.shape) / SCREEN_SIDE))
+    drawn = blend(rgb, labels, look.palette, look.opacity, look.visible, line if look.outlines else 0)
+    if segments is None:
+        return drawn
+    return draw_segments(drawn, segments, look.palette, look.visible & look.objects, 2 * line)
 
 
 def colorize(labels: np.ndarray, palette: np.ndarray) -> np.ndarray:
@@ -46,13 +79,13 @@ def blend(
     palette: np.ndarray,
     opacity: float = 0.5,
     visible: Collection[int] | None = None,
-    outlines: bool = False,
+    outlines: int = 0,
 ) -> np.ndarray:
     """Class colours over a picture, (H, W, 3) uint8.
 
     opacity: 0 (the picture) to 1 (the colour alone).
     visible: the ids to draw, None for all; `VOID` is never drawn.
-    outlines: draw the outermost pixels of every region in the full class colour, at any opacity.
+    outlines: how many of a region's outermost pixels are in the full class colour, at any opacity.
     Pixels that are not drawn stay exactly the picture's. Raises `ValueError` where the sizes differ.
     """
     if rgb.shape != (*labels.shape, 3):
@@ -62,21 +95,27 @@ def blend(
     drawn = _drawn(visible)
     weights = np.take(np.where(drawn, round(255 * opacity), 0).astype(np.uint8), labels)
     if outlines:
-        weights[boundaries(labels) & np.take(drawn, labels)] = 255
+        weights[boundaries(labels, outlines) & np.take(drawn, labels)] = 255
     colors = Image.fromarray(labels)
     colors.putpalette(palette.tobytes())
     # Pillow blends in integers and leaves a pixel of weight 0 as it is.
     return np.asarray(Image.composite(colors.convert("RGB"), Image.fromarray(rgb), Image.fromarray(weights)))
 
 
-def boundaries(labels: np.ndarray) -> np.ndarray:
-    """(H, W) bool: pixels with another label directly above, below, left or right of them."""
+def boundaries(labels: np.ndarray, depth: int = 1) -> np.ndarray:
+    """(H, W) bool: pixels within `depth` steps (up, down, left or right) of one with another label."""
     edge = np.zeros(labels.shape, np.bool_)
     below, beside = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
     edge[1:] |= below
     edge[:-1] |= below
     edge[:, 1:] |= beside
     edge[:, :-1] |= beside
+    for _ in range(depth - 1):
+        inner = edge.copy()
+        edge[1:] |= inner[:-1]
+        edge[:-1] |= inner[1:]
+        edge[:, 1:] |= inner[:, :-1]
+        edge[:, :-1] |= inner[:, 1:]
     return edge
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from segdemo.errors import ResultsError
 from segdemo.labels import LabelSpace
+from segdemo.models import Precision
 
 SCHEMA = 1
 _WAIT_S = 30.0  # for another process's write to end
@@ -54,7 +55,7 @@ class RunIdentity:
 
     model: str
     weights: str
-    precision: str
+    precision: Precision
     dataset: str
     dataset_digest: str
     space: LabelSpace

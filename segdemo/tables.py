@@ -23,12 +23,13 @@ def class_table(predictions: Sequence[Prediction], ious: Mapping[str, np.ndarray
     column, NaN where the class is unknown to the model or in neither truth nor prediction.
     """
     names = dict.fromkeys(name for p in predictions for name in (*p.space.classes, UNASSIGNED))
-    shares = {f"share % · {title(p.model)}": _shares(p) for p in predictions}
+    called = titles([p.model for p in predictions])
+    shares = {f"share % · {title}": _shares(p) for title, p in zip(called, predictions, strict=True)}
     table = pd.DataFrame(shares, index=pd.Index(list(names), name="class"), dtype=np.float64)
     largest = table.max(axis=1).sort_values(ascending=False, kind="stable")
-    for p in predictions:
+    for title, p in zip(called, predictions, strict=True):
         if ious is not None and p.model in ious:
-            table[f"IoU % · {title(p.model)}"] = pd.Series(100 * ious[p.model], index=list(p.space.classes))
+            table[f"IoU % · {title}"] = pd.Series(100 * ious[p.model], index=list(p.space.classes))
     shown = [name for name in largest.index if name != UNASSIGNED or largest[name] > 0]
     return table.loc[shown].reset_index()
 
@@ -55,20 +56,21 @@ def times_table(predictions: Sequence[Prediction]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "model": title(p.model),
+                "model": title,
                 "preprocess ms": 1e3 * p.times.preprocess_s,
                 "forward ms": 1e3 * p.times.forward_s,
                 "postprocess ms": 1e3 * p.times.postprocess_s,
                 "total ms": 1e3 * p.times.total_s,
             }
-            for p in predictions
+            for title, p in zip(titles([p.model for p in predictions]), predictions, strict=True)
         ]
     )
 
 
-def title(key: str) -> str:
-    """A model's title by its key."""
-    return catalog.find(key).title
+def titles(keys: Sequence[str]) -> list[str]:
+    """The models' titles; where two are equal, each with its key behind it."""
+    plain = [catalog.find(key).title for key in keys]
+    return [f"{title} ({key})" if plain.count(title) > 1 else title for title, key in zip(plain, keys, strict=True)]
 
 
 def _shares(prediction: Prediction) -> dict[str, float]:

@@ -2,16 +2,18 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as coco
 
-from segdemo import exports
+from segdemo import exports, overlay
 from segdemo.images import InputImage
 from segdemo.labels import CAMVID, VOID
 from segdemo.models import catalog
+from segdemo.overlay import Look
 from segdemo.prediction import Prediction, Segments, StageTimes
 
 SIZE_HW = (40, 60)
@@ -229,11 +231,39 @@ def test_no_name_in_the_zip_leaves_its_folder():
     assert len(set(names)) == len(names) == 13
 
 
-def test_the_overlay_follows_the_palette_and_the_label_map_does_not():
-    plain, safe = (exports.result_files(entry(), "s", palette) for palette in ("dataset", "colorblind"))
+def test_the_zips_overlay_is_drawn_as_the_entry_says_and_the_label_map_is_not():
+    only_road = Look(CAMVID.palette("colorblind"), frozenset({3}), opacity=1.0, outlines=False)
+    plain, own = (exports.zip_results([replace(entry(), look=look)]) for look in (None, only_road))
 
-    assert plain["s.starter-maskrcnn.overlay.jpg"] != safe["s.starter-maskrcnn.overlay.jpg"]
-    assert plain["s.starter-maskrcnn.labels.png"] == safe["s.starter-maskrcnn.labels.png"]
+    picked, usual = (zipfile.ZipFile(io.BytesIO(data)) for data in (own, plain))
+    drawn = np.asarray(Image.open(io.BytesIO(picked.read("street.starter-maskrcnn.overlay.jpg")))).astype(int)
+    road = np.s_[14:26, 34:56]
+    np.testing.assert_allclose(drawn[road].mean(axis=(0, 1)), only_road.palette[3], atol=4)
+    assert drawn[:8].std() > 40  # the sky is not drawn: still the noise of the picture
+    assert picked.read("street.starter-maskrcnn.labels.png") == usual.read("street.starter-maskrcnn.labels.png")
+
+
+def test_objects_are_outlined_where_they_are_asked_for():
+    grey = InputImage(np.full((*SIZE_HW, 3), 60, np.uint8), "ab" * 32, "grey.png")
+    look = Look(CAMVID.palette(), CAMVID.things, opacity=0.0, outlines=False, objects=frozenset({8}))
+
+    def brightest(look):
+        drawn = np.asarray(Image.open(io.BytesIO(exports.overlay_jpeg(prediction(two_cars()), grey, look))))
+        return drawn[6:12, 5:15].max(), drawn[20:40, 18:24].max()
+
+    car, pedestrian = brightest(look)
+    assert (car > 150, pedestrian < 70) == (True, True)
+    assert max(brightest(replace(look, objects=frozenset()))) < 70
+
+
+def test_lines_are_as_thick_on_a_large_picture_shrunk_to_the_screen_as_on_a_small_one():
+    labels = np.zeros((6 * 30, 6 * 400), np.uint8)
+    labels[:, 6 * 200 :] = 3
+    look = Look(CAMVID.palette(), frozenset({0}), opacity=0.0, outlines=True)
+
+    drawn = overlay.draw(np.zeros((*labels.shape, 3), np.uint8), labels, None, look)
+
+    assert np.count_nonzero(drawn[0].any(axis=1)) == 2  # 2400 pixels are two screens
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("x")'])

@@ -1,10 +1,12 @@
 """The pages, driven as a person would, with fake models in place of networks."""
 
 import io
+import math
 import tomllib
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ from streamlit.testing.v1 import AppTest
 from segdemo import exports, labels
 from segdemo.exports import Entry
 from segdemo.models import catalog
-from segdemo.ui import cache, pictures, state, text
+from segdemo.ui import cache, jobs, pace, pictures, state, text
+from segdemo.ui.jobs import Job
 
 ROOT = Path(__file__).parents[1]
 COMPARE = "pages/explore/compare.py"
@@ -24,11 +27,15 @@ FIRST, SECOND = state.FIRST_MODELS
 
 
 @pytest.fixture
-def models(monkeypatch):
-    fakes = FakeModels()
-    monkeypatch.setattr("segdemo.models.load", fakes.load)
+def nothing_kept():
     for kept in (cache.model, cache.run, cache.small):
         kept.clear()
+
+
+@pytest.fixture
+def models(monkeypatch, nothing_kept):
+    fakes = FakeModels()
+    monkeypatch.setattr("segdemo.models.load", fakes.load)
     return fakes
 
 
@@ -53,6 +60,14 @@ def photo(value=90, size_hw=(40, 60)):
 def upload(app, *files):
     app.sidebar.file_uploader(key=state.UPLOADS).set_value([(name, data, "image/png") for name, data in files])
     return app.run()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock for jobs that stands still until it is set."""
+    stopped = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(jobs, "time", SimpleNamespace(monotonic=lambda: stopped.now))
+    return stopped
 
 
 def words(app):
@@ -103,14 +118,22 @@ def test_a_first_visit_shows_a_scene_segmented_without_a_click(models):
     assert "Image mean IoU" in metrics(app)
 
 
+def test_a_real_starter_finds_the_classes_of_a_scene(nothing_kept):
+    app = opened()
+    assert not app.error
+    found = app.dataframe[0].value
+    assert found.loc[["building", "road", "car"], "share %"].min() > 3
+    assert float(metrics(app)["Image mean IoU"].removesuffix(" %")) > 30
+
+
 def test_the_legend_and_the_table_show_the_fake_answers_shares(models):
     app = opened()
     labels = [box.label for box in app.main.checkbox]
     assert [("sky" in label, "50.0 %" in label) for label in labels[:1]] == [(True, True)]
     assert sum("25.0 %" in label for label in labels) == 2
-    table = app.dataframe[0].value.set_index("class")
-    assert table.filter(like="share").loc["sky"].item() == 50
-    assert table.filter(like="share").loc["building"].item() == 25
+    table = app.dataframe[0].value
+    assert table.loc["sky", "share %"] == 50
+    assert table.loc["building", "share %"] == 25
 
 
 def test_a_second_look_never_runs_a_model_again(models):
@@ -192,7 +215,8 @@ def test_a_failing_model_says_so_in_its_place_and_leaves_the_others_standing(mod
     app = opened(COMPARE)
     [error] = app.error
     assert error.value == text.plain(str(MISSING))
-    assert [column for column in app.dataframe[0].value if "share" in column] == ["share % · Mask2Former starter"]
+    assert list(metrics(app)) == [catalog.find(SECOND).title]
+    assert list(app.dataframe[0].value.columns) == ["share %", "IoU %"]
 
 
 def test_a_failure_is_tried_again_only_when_asked(models):
@@ -230,8 +254,7 @@ def test_a_label_image_adds_the_iou_of_every_class(models):
     app = give_labels(app, png(truth))
     assert metrics(app)["Image mean IoU"] == "16.7 %"  # sky 0.5, building 0, road 0
     assert "over the 3 classes in truth or prediction" in words(app)
-    table = app.dataframe[0].value.set_index("class")
-    assert table.filter(like="IoU").loc["sky"].item() == 50
+    assert app.dataframe[0].value.loc["sky", "IoU %"] == 50
 
 
 @pytest.mark.parametrize(
@@ -273,11 +296,28 @@ def test_models_with_different_classes_say_so(models, monkeypatch):
     assert "These models know different classes" in words(app)
 
 
-def test_comparing_shows_a_column_for_each_model_and_says_what_was_timed(models):
+def test_comparing_shows_the_numbers_of_each_model_and_says_what_was_timed(models):
     app = opened(COMPARE)
-    assert [c.split(" ")[0] for c in app.dataframe[0].value.columns] == ["class", "share", "share", "IoU", "IoU"]
+    titles, kinds = [catalog.find(key).title for key in (FIRST, SECOND)], ["share %", "IoU %"]
+    assert app.dataframe[0].value.columns.tolist() == [(title, kind) for title in titles for kind in kinds]
     assert "One run at 640 × 480 pixels" in words(app)
     assert "after a warm-up run" in words(app)
+
+
+def test_without_labels_the_models_stand_side_by_side_below_what_they_are_compared_by(models):
+    app = upload(opened(COMPARE), ("street.png", photo()))
+    titles = [catalog.find(key).title for key in (FIRST, SECOND)]
+    assert app.dataframe[0].value.columns.tolist() == [("share %", title) for title in titles]
+
+
+def test_two_models_of_one_title_are_told_apart_by_their_keys(models, monkeypatch):
+    twin = replace(catalog.find(FIRST), key="elsewhere/twin")
+    monkeypatch.setattr(catalog, "CATALOG", (*catalog.CATALOG, twin))
+    app = choose(opened(COMPARE), FIRST, twin.key)
+    title = twin.title
+    called = [f"{title} ({key})" for key in (FIRST, twin.key)]
+    assert list(dict.fromkeys(app.dataframe[0].value.columns.get_level_values(0))) == called
+    assert all(f"**{name}**" in words(app) for name in called)
 
 
 def test_every_starter_says_what_it_is(models):
@@ -303,6 +343,57 @@ def test_a_files_name_is_text_and_never_markdown_or_html():
     assert "\\*\\*bold" in escaped
     assert ":smile:" not in escaped
     assert escaped.replace("\\", "").replace("\u200b", "") == hostile
+
+
+def test_a_download_says_how_long_it_will_still_take(clock):
+    job = Job()
+    job.report(20_000_000, 170_000_000)  # 20 MB are here from an earlier try
+    assert job.describe() == "Downloading the weights: 20 MB of 170 MB"
+    clock.now += 10
+    job.report(70_000_000, 170_000_000)
+    assert job.describe() == "Downloading the weights: 70 MB of 170 MB, about 20 s left"
+    assert job.share() == pytest.approx(70 / 170)
+
+
+def test_a_stage_that_was_timed_before_says_how_long_it_will_still_take(clock):
+    job = Job()
+    job.begin("Looking at the picture", usual_s=8)
+    clock.now += 2
+    assert (job.describe(), job.share()) == ("Looking at the picture: about 6 s left", 0.25)
+    clock.now += 10
+    assert (job.describe(), job.share()) == ("Looking at the picture: 12 s so far, longer than expected", None)
+
+
+def test_a_stage_that_nobody_has_timed_says_how_long_it_has_taken(clock):
+    job = Job()
+    job.begin("Loading the model")
+    assert job.describe() == "Loading the model …"
+    clock.now += 180
+    assert (job.describe(), job.share()) == ("Loading the model: 3 min so far", None)
+
+
+def test_a_model_is_timed_from_the_end_of_its_download_on(clock):
+    job = Job()
+    job.begin("Loading the model", usual_s=4)
+    job.report(0, 100)
+    clock.now += 60
+    job.report(100, 100)
+    clock.now += 1
+    assert (job.describe(), job.elapsed_s()) == ("Loading the model: about 3 s left", 1)
+
+
+def test_what_ran_once_is_expected_to_take_as_long_the_next_time(models):
+    opened()
+    size = round(math.log2(pictures.samples()[0].image().rgb.size))
+    assert pace.usual_s("run", FIRST, "auto", "fp32", size) > 0
+    assert pace.usual_s("run", FIRST, "auto", "fp32", size + 3) is None
+
+
+def test_paces_are_kept_for_a_bounded_number_of_things():
+    for number in range(1000):
+        pace.remember(number, "bounded", number)
+    assert pace.usual_s("bounded", 999) == 999
+    assert pace.usual_s("bounded", 0) is None
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from segdemo import tables
 from segdemo.confusion import count
 from segdemo.labels import CAMVID, VOID, LabelSpace
+from segdemo.models import catalog
 from segdemo.prediction import Prediction, Segments, StageTimes
 
 PETS = LabelSpace("pets", ("car", "dog"), ((1, 1, 1), (2, 2, 2)))
@@ -68,6 +71,25 @@ def test_a_model_gets_an_iou_column_where_it_is_given():
     assert cell(table, "car", "IoU % · SegFormer starter") == 75.0
     assert cell(table, "dog", "IoU % · SegFormer starter") == 0.0
     assert np.isnan(cell(table, "sky", "IoU % · SegFormer starter"))
+
+
+def test_models_of_one_title_have_a_column_and_a_row_each(monkeypatch):
+    twin = replace(catalog.find("starter/fcn"), key="elsewhere/fcn")
+    monkeypatch.setattr(catalog, "CATALOG", (*catalog.CATALOG, twin))
+    other = replace(street(), model="elsewhere/fcn", labels=np.zeros((4, 4), np.uint8))
+    sky = np.full(11, np.nan)
+    sky[0] = 0.5
+
+    shares = tables.class_table([street(), other, pets()], {"starter/fcn": sky, "elsewhere/fcn": sky})
+
+    names = ["FCN starter (starter/fcn)", "FCN starter (elsewhere/fcn)"]
+    assert list(shares.columns) == [
+        "class",
+        *(f"share % · {n}" for n in (*names, "SegFormer starter")),
+        *(f"IoU % · {n}" for n in names),
+    ]
+    assert [cell(shares, "sky", f"share % · {n}") for n in names] == [50.0, 100.0]
+    assert list(tables.times_table([street(), other])["model"]) == names
 
 
 def test_the_instance_table_lists_every_segment():

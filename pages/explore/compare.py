@@ -13,12 +13,14 @@ if len(chosen) < 2:
 
 controls, legend = st.container(horizontal=True, vertical_alignment="center"), st.container()
 palettes = views.palettes(spec.space for spec in chosen)
-answered, shown = [], []
+answered, looks, shown = [], [], []
 for spec, place, run in runs.answers(chosen, picture, views.grid(picture, chosen)):
-    rows = overlay.legend(run.prediction, palettes[spec.space.name])
-    views.show(place, views.draw(run, picture, palettes[spec.space.name]), rows)
+    look = views.look(spec.space, palettes[spec.space.name])
+    rows = overlay.legend(run.prediction, look.palette)
+    views.show(place, views.draw(run, picture, look), rows)
     shown += [(spec.space, row) for row in rows]
     answered.append(run)
+    looks.append(look)
 with controls:
     views.controls(with_objects=any(run.prediction.segments is not None for run in answered))
 with legend:
@@ -33,7 +35,7 @@ table = results.class_table(answered, scored)
 st.subheader("Classes", anchor=False)
 results.show_mean_ious(answered, scored)
 results.show_classes(table)
-results.downloads(answered, picture, table)
+results.downloads(answered, looks, picture, table)
 st.subheader("Times", anchor=False)
 milliseconds = tables.times_table([run.prediction for run in answered])
 st.plotly_chart(charts.latency(milliseconds, results.times_title(answered)), config={"displayModeBar": False})

@@ -13,22 +13,22 @@ if not chosen:
 
 spec = frame.choose_one(chosen)
 left, right = st.columns([7, 3], gap="medium")
-answered = list(runs.answers([spec], picture, [left.container()]))
+answered = list(runs.answers([spec], picture, [left]))
 if not answered:
     st.stop()
 
 [(_, place, run)] = answered
 space = run.prediction.space
 palette = views.palettes([space])[space.name]
+look = views.look(space, palette)
 rows = overlay.legend(run.prediction, palette)
 score = scores.against_labels(run.prediction, picture)
 with right:
     views.controls(with_objects=run.prediction.segments is not None)
     views.legend(space, rows)
-views.show(place, views.draw(run, picture, palette), rows)
-with left:
-    results.show_metrics(run, score)
-    about.starter_note([spec])
+views.show(place, views.draw(run, picture, look), rows)
+results.show_metrics(run, score)
+about.starter_note([spec])
 
 table = results.class_table([run], [score])
 classes, objects, times, model = st.tabs(["Classes", "Objects", "Times", "About the model"])
@@ -40,4 +40,4 @@ with times:
     results.stage_times(run)
 with model:
     about.show(spec)
-results.downloads([run], picture, table)
+results.downloads([run], [look], picture, table)

@@ -7,10 +7,11 @@ outside the page's own thread.
 import hashlib
 import io
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import streamlit as st
@@ -19,18 +20,22 @@ from PIL import Image, ImageOps
 from segdemo import devices as _devices
 from segdemo import images, models, overlay
 from segdemo import label_image as label_images
-from segdemo.datasets import street_scenes
+from segdemo.datasets import Dataset, open_dataset, open_zip, street_scenes
 from segdemo.errors import ImageError, ModelError
 from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
-from segdemo.models import Model
+from segdemo.models import Model, catalog
 from segdemo.prediction import Prediction, Segments
+from segdemo.results import Results
+from segdemo.results import Run as StoredRun
+from segdemo.sample import Sample
+from segdemo.scoreboard import RunScores, gather
+from segdemo.ui import pace
 from segdemo.ui.jobs import Job
 from segdemo.ui.state import MOST_MODELS
 
 _SCENE_HW = (480, 640)
 _THUMBNAIL_WH = (176, 132)
-_SCREEN_SIDE = 1200  # pixels; the widest an overlay is shown
 _QUICK_S = 1.5  # a model that answers within this time is run twice, so that its times are warm ones
 
 
@@ -123,8 +128,13 @@ def thumbnail(picture_id: str, name: str, _image: Callable[[], InputImage]) -> b
 )
 def model(key: str, device: str, precision: models.Precision, _job: Job) -> Loaded:
     """A loaded model, shared by all visitors. Raises `ModelError`, which is not kept."""
-    _job.stage = "Loading the model"
-    return Loaded(models.load(key, device, precision, progress=_job.report))
+    work = ("load", key, device, precision)
+    imports_s = pace.imports_s(catalog.find(key))
+    _job.begin("Loading the model", imports_s or pace.usual_s(*work))
+    loaded = Loaded(models.load(key, device, precision, progress=_job.report))
+    if not imports_s:
+        pace.remember(_job.elapsed_s(), *work)
+    return loaded
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -135,11 +145,14 @@ def run(picture_id: str, key: str, device: str, precision: models.Precision, _im
     does not make a person wait twice, and its times are marked.
     """
     loaded = model(key, device, precision, _job)
-    _job.stage = "Looking at the picture"
+    size = round(math.log2(_image.rgb.size))  # pictures of half and of double the pixels take about as long
+    work = ("run", key, device, precision, size)
+    _job.begin("Looking at the picture", pace.usual_s(*work))
     [prediction] = models.predict(loaded.model, [_image])
     if not loaded.warm and prediction.times.total_s < _QUICK_S:
         loaded.warm = True
         [prediction] = models.predict(loaded.model, [_image])
+    pace.remember(prediction.times.total_s, *work)
     warm, loaded.warm = loaded.warm, True
     return Run(prediction, loaded.model.device, precision, warm)
 
@@ -155,10 +168,10 @@ def small(
     picture_id: str, key: str, device: str, precision: str, _rgb: np.ndarray, _prediction: Prediction
 ) -> tuple[np.ndarray, np.ndarray, Segments | None]:
     """Picture, labels and segments at the size of the screen."""
-    rgb, labels = overlay.fit(_rgb, _prediction.labels, _SCREEN_SIDE)
+    rgb, labels = overlay.fit(_rgb, _prediction.labels, overlay.SCREEN_SIDE)
     segments = _prediction.segments
     if segments is not None:
-        segments = overlay.fit_segments(segments, _prediction.labels.shape, _SCREEN_SIDE)
+        segments = overlay.fit_segments(segments, _prediction.labels.shape, overlay.SCREEN_SIDE)
     return rgb, labels, segments
 
 
@@ -166,7 +179,7 @@ def small(
 def screen(picture_id: str, _image: Callable[[], InputImage]) -> bytes:
     """The bare picture at the size of the screen, as a JPEG file."""
     rgb = _image().rgb
-    return overlay.encode_jpeg(overlay.fit(rgb, np.zeros(rgb.shape[:2], np.uint8), _SCREEN_SIDE)[0])
+    return overlay.encode_jpeg(overlay.fit(rgb, np.zeros(rgb.shape[:2], np.uint8), overlay.SCREEN_SIDE)[0])
 
 
 @st.cache_data(show_spinner=False)
@@ -174,3 +187,39 @@ def starter_record(path: str) -> dict[str, Any]:
     """The record next to a starter's weights; empty where there is none."""
     file = Path(path)
     return json.loads(file.read_text()) if file.is_file() else {}
+
+
+@st.cache_resource(show_spinner=False)
+def results() -> Results:
+    """The store of evaluation runs. Raises `ResultsError`."""
+    return Results()
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def scenes(count: int) -> Dataset:
+    """Generated scenes as a data set."""
+    return open_dataset(f"street-scenes:{count}")
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def archive(file_id: str, name: str, _file: BinaryIO) -> Dataset:
+    """An uploaded zip archive as a data set. Raises `ImageError`."""
+    return open_zip(_file, name)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def run_scores(number: int, _run: StoredRun) -> RunScores:
+    """What a finished run counted. Raises `ResultsError`."""
+    return gather(results(), _run)
+
+
+def run_name(run: StoredRun) -> str:
+    """A stored run for people: "DeepLabV3 starter, fp32, 2026-11-23 14:05 UTC"."""
+    day, _, rest = run.started.partition("T")
+    return f"{catalog.find(run.identity.model).title}, {run.identity.precision}, {day} {rest[:5]} UTC"
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def sample(dataset: str, position: int, _dataset: Dataset) -> Sample:
+    """A labelled picture; `dataset` is the data set's digest. Raises `ImageError`."""
+    return _dataset.read(position)

@@ -26,26 +26,57 @@ class Job:
     """How far a piece of work is; written by its thread, read by the page's."""
 
     stage: str = "Waiting"
+    usual_s: float | None = None  # how long this stage took before; None: nobody knows
+    began_s: float = field(default_factory=time.monotonic)
     done_bytes: int = 0
     total_bytes: int | None = None
-    started_s: float = field(default_factory=time.monotonic)
+    bytes_before: int | None = None  # those of an earlier try that were here when the download began
+
+    def begin(self, stage: str, usual_s: float | None = None) -> None:
+        """The next stage."""
+        self.stage, self.usual_s, self.began_s, self.bytes_before = stage, usual_s, time.monotonic(), None
 
     def report(self, done: int, total: int | None) -> None:
-        """Told of bytes while weights are downloaded."""
-        if self.done_bytes == 0:
-            self.started_s = time.monotonic()
+        """Told of bytes while weights are downloaded. What the stage does then is timed from the last one on."""
+        if self.bytes_before is None:
+            self.bytes_before = done
+            self.began_s = time.monotonic()
         self.done_bytes, self.total_bytes = done, total
+        if done == total:
+            self.began_s = time.monotonic()
 
-    def downloading(self) -> bool:
-        """Whether bytes are still to come."""
-        return self.done_bytes > 0 and (self.total_bytes is None or self.done_bytes < self.total_bytes)
+    def elapsed_s(self) -> float:
+        """How long the stage, or its download, has taken."""
+        return time.monotonic() - self.began_s
 
-    def describe_download(self) -> str:
-        """ "34 MB of 170 MB, about 20 s left" """
+    def share(self) -> float | None:
+        """How much is done, in [0, 1]; None where nobody knows, or nobody any more."""
+        if self._downloading():
+            return min(1.0, self.done_bytes / self.total_bytes) if self.total_bytes else None
+        share = self.elapsed_s() / self.usual_s if self.usual_s else 1.0
+        return share if share < 1 else None
+
+    def describe(self) -> str:
+        """ "Loading the model: about 4 s left" """
+        elapsed_s = self.elapsed_s()
+        if self._downloading():
+            return f"Downloading the weights: {self._describe_download(elapsed_s)}"
+        if self.usual_s and elapsed_s < self.usual_s:
+            return f"{self.stage}: about {text.wait(self.usual_s - elapsed_s)} left"
+        so_far = f": {text.wait(elapsed_s)} so far" if elapsed_s >= 1 else " …"
+        return f"{self.stage}{so_far}{', longer than expected' if self.usual_s else ''}"
+
+    def _downloading(self) -> bool:
+        return self.bytes_before is not None and self.done_bytes != self.total_bytes
+
+    def _describe_download(self, elapsed_s: float) -> str:
         if not self.total_bytes:
             return text.size(self.done_bytes)
-        left = (self.total_bytes - self.done_bytes) * (time.monotonic() - self.started_s) / self.done_bytes
-        return f"{text.size(self.done_bytes)} of {text.size(self.total_bytes)}, about {left:.0f} s left"
+        share = f"{text.size(self.done_bytes)} of {text.size(self.total_bytes)}"
+        came = self.done_bytes - (self.bytes_before or 0)
+        if came == 0 or elapsed_s < 1:  # too early to tell
+            return share
+        return f"{share}, about {text.wait((self.total_bytes - self.done_bytes) * elapsed_s / came)} left"
 
 
 def watch(work: Callable[[Job], T], place: Callable[[], DeltaGenerator]) -> T:
@@ -70,8 +101,8 @@ def _do(work: Callable[[Job], T], job: Job, future: Future[T]) -> None:
 
 
 def _show(job: Job, shown: DeltaGenerator) -> None:
-    if job.downloading():
-        share = job.done_bytes / job.total_bytes if job.total_bytes else 0.0
-        shown.progress(min(1.0, share), f"Downloading the weights: {job.describe_download()}")
+    share, words = job.share(), job.describe()
+    if share is None:
+        shown.markdown(f":shimmer[{words}]")
     else:
-        shown.markdown(f":shimmer[{job.stage}…]")
+        shown.progress(share, words)

@@ -1,6 +1,7 @@
 """What stands below the pictures: tables, times, what a model is, and downloads."""
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from segdemo import exports, tables
 from segdemo.confusion import Score
 from segdemo.exports import Entry
 from segdemo.models import catalog
+from segdemo.overlay import Look
 from segdemo.ui import cache, text
 from segdemo.ui.cache import Run
 from segdemo.ui.pictures import Picture
@@ -25,25 +27,41 @@ def class_table(runs: Sequence[Run], scores: Sequence[Scores]) -> pd.DataFrame:
 
 
 def show_classes(table: pd.DataFrame) -> None:
-    """The class table; numbers with one decimal, empty where there is none. One model's columns do without its name."""
-    numbers = [name for name in table.columns if name != "class"]
-    alone = len([name for name in numbers if name.startswith("share")]) == 1
-    columns = {
-        name: st.column_config.NumberColumn(
-            name.split(" · ")[0] if alone else name, format="%.1f", help=_HELP[name.split(" ")[0]]
-        )
-        for name in numbers
-    }
-    columns["class"] = st.column_config.TextColumn(width="medium" if alone else 130, pinned=True)
-    st.dataframe(
-        table, height="content", hide_index=True, column_config=columns, placeholder="–", alt="Classes and numbers"
-    )
+    """The class table, one model's numbers side by side below its title; numbers with one decimal, "–" for none."""
+    shown = table.set_index("class")
+    kinds, titles = (list(dict.fromkeys(part)) for part in zip(*map(_parts, shown.columns), strict=True))
+    shown = shown.reindex(columns=[f"{kind} · {title}" for title in titles for kind in kinds])
+    # By position, as names do not reach columns below a title; 0 is the index.
+    columns: dict[Any, Any] = {0: st.column_config.TextColumn(width=120)}
+    for position, (kind, title) in enumerate(map(_parts, shown.columns), start=1):
+        explained = f"{title}: {_HELP[kind]}"
+        if kind == "share %" and len(titles) == 1:
+            columns[position] = st.column_config.ProgressColumn(max_value=100, format="%.1f", help=explained)
+        else:
+            columns[position] = st.column_config.NumberColumn(format="%.1f", help=explained)
+    shown.columns = _headings(kinds, titles)
+    st.dataframe(shown, height="content", column_config=columns, placeholder="–", alt="Classes and numbers")
 
 
-_HELP = {
-    "share": "Percent of the picture's pixels; empty where the model does not know the class.",
-    "IoU": "Intersection over union with the labels, in percent: pixels that both call by this class, of those that "
-    "either does. Empty where neither does.",
+def _headings(kinds: list[str], titles: list[str]) -> pd.Index:
+    """Headings in the order title by title; a level with only one entry stands above, one model's is left out."""
+    if len(titles) == 1:
+        return pd.Index(kinds)
+    if len(kinds) == 1:
+        return pd.MultiIndex.from_product([kinds, titles])
+    return pd.MultiIndex.from_product([titles, kinds])
+
+
+def _parts(column: str) -> tuple[str, str]:
+    """A column of `tables.class_table` as what it holds and of which model."""
+    kind, _, title = column.partition(" · ")
+    return kind, title
+
+
+_HELP: Final = {
+    "share %": "percent of the picture's pixels; none where the model does not know the class.",
+    "IoU %": "intersection over union with the labels, in percent: pixels that both call by this class, of those that "
+    "either does. None where neither does.",
 }
 
 
@@ -64,17 +82,17 @@ def show_metrics(run: Run, score: Scores) -> None:
 
 def show_mean_ious(runs: Sequence[Run], scores: Sequence[Scores]) -> None:
     """The image's mean IoU of each model that could be scored, and why the others could not."""
-    titles = [tables.title(run.prediction.model) for run in runs]
+    titles = tables.titles([run.prediction.model for run in runs])
     for title, score in zip(titles, scores, strict=True):
         if score.problem:
             st.warning(f"{title}: {text.plain(score.problem)}", icon=":material/warning:")
     scored = [(title, score.mean) for title, score in zip(titles, scores, strict=True) if score.mean is not None]
     if scored:
-        with st.grid(min(len(scored), 4), min_column_width=180):
+        counts = ", ".join(f"{mean.classes} ({title})" for title, mean in scored)
+        st.caption(f"Image mean IoU over the classes in truth or prediction: {counts}.")
+        with st.grid(min(len(scored), 4), min_column_width=150):
             for title, mean in scored:
                 _mean_iou(title, mean)
-        counts = "; ".join(f"{title} {mean.classes}" for title, mean in scored)
-        st.caption(f"Image mean IoU. Classes in truth or prediction, over which it is taken: {counts}.")
 
 
 def _mean_iou(label: str, mean: Score) -> None:
@@ -102,11 +120,12 @@ def times_caption(runs: Sequence[Run]) -> str:
     return f"{caption}. The first run after loading, which is slower than later ones: {', '.join(cold)}."
 
 
-def downloads(runs: Sequence[Run], picture: Picture, table: pd.DataFrame) -> None:
-    """One zip of everything, and the class table as CSV; made when they are asked for."""
+def downloads(runs: Sequence[Run], looks: Sequence[Look], picture: Picture, table: pd.DataFrame) -> None:
+    """One zip of everything, and the class table as CSV; made when they are asked for. looks: as the page draws."""
     image = picture.image()
     entries = [
-        Entry(run.prediction, image, catalog.find(run.prediction.model), run.device, run.precision) for run in runs
+        Entry(run.prediction, image, catalog.find(run.prediction.model), run.device, run.precision, look)
+        for run, look in zip(runs, looks, strict=True)
     ]
     [stem] = exports.safe_stems([picture.name])
     with st.container(horizontal=True):
@@ -117,8 +136,8 @@ def downloads(runs: Sequence[Run], picture: Picture, table: pd.DataFrame) -> Non
             mime="application/zip",
             on_click="ignore",
             icon=":material/download:",
-            help="For each model the label map (PNG of class ids), the overlay and a JSON file with areas, objects, "
-            "times, model and licence.",
+            help="For each model the label map (PNG of class ids), the overlay as it is drawn here, at full size, and "
+            "a JSON file with areas, objects, times, model and licence.",
         )
         st.download_button(
             "Download table (CSV)",
@@ -132,6 +151,10 @@ def downloads(runs: Sequence[Run], picture: Picture, table: pd.DataFrame) -> Non
 
 def objects(run: Run) -> None:
     """The instances or segments with their scores."""
+    if run.prediction.segments is None:
+        [title] = tables.titles([run.prediction.model])
+        st.caption(f"{title} gives a class for every pixel and does not tell single objects apart.")
+        return
     table = tables.instance_table(run.prediction)
     if table.empty:
         st.caption("No objects were found.")

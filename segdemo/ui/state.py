@@ -24,6 +24,12 @@ OUTLINES: Final = "outlines"
 OBJECTS: Final = "objects"  # bool: draw the instances' outlines
 SAFE_COLORS: Final = "safe_colors"  # bool: the colour-blind safe palette
 SCENE_LABELS: Final = "scene_labels"  # bool: score against a scene's own labels
+DATASET_KIND: Final = "dataset_kind"
+DATASET_FILE: Final = "dataset_file"  # the uploader's zip archive
+SCENE_COUNT: Final = "scene_count"
+CONVENTION: Final = "convention"
+EVALUATION: Final = "evaluation"  # the one that is running
+EVALUATION_PROBLEMS: Final = "evaluation_problems"  # sentences of the one that ended last
 _LABEL_FILES: Final = "label_files"  # picture id -> (name, bytes) of its label image
 _PROBLEMS: Final = "problems"  # what was asked of a model -> the sentence it failed with
 

@@ -43,6 +43,11 @@ def duration(seconds: float) -> str:
     return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
+def wait(seconds: float) -> str:
+    """A time to wait, no finer than a person counts: "4 s", "3 min"."""
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
 def percent(fraction: float) -> str:
     """A fraction as "31.2 %"; what is there but tiny is not called zero."""
     return "< 0.1 %" if 0 < fraction < 0.001 else f"{100 * fraction:.1f} %"

@@ -6,10 +6,10 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from segdemo import overlay
+from segdemo import overlay, tables
 from segdemo.labels import VOID, LabelSpace
 from segdemo.models.catalog import ModelSpec
-from segdemo.overlay import LegendRow
+from segdemo.overlay import LegendRow, Look
 from segdemo.palettes import Color, colorblind
 from segdemo.ui import cache, state, text
 from segdemo.ui.cache import Run
@@ -62,9 +62,9 @@ def grid(picture: Picture, specs: Sequence[ModelSpec]) -> list[DeltaGenerator]:
             st.markdown("**Picture**")
             st.image(cache.screen(picture.id, picture.image), width="stretch", alt=picture.name)
             st.caption("as it came in")
-        for spec in specs:
+        for spec, title in zip(specs, tables.titles([spec.key for spec in specs]), strict=True):
             with st.container(gap="xsmall"):
-                st.markdown(f"**{spec.title}**")
+                st.markdown(f"**{title}**")
                 places.append(st.container())
                 st.caption(text.knows(spec))
     return places
@@ -107,18 +107,24 @@ def legend_of_all(rows: Iterable[tuple[LabelSpace, LegendRow]]) -> None:
             st.checkbox(label, key=tick_key(space, name), persist_state="session", width="content")
 
 
-def draw(run: Run, picture: Picture, palette: np.ndarray) -> bytes:
-    """The picture under an answer's ticked classes, as a JPEG file."""
+def look(space: LabelSpace, palette: np.ndarray) -> Look:
+    """How the person wants answers drawn."""
+    return Look(
+        palette,
+        visible(space),
+        opacity=st.session_state[state.OPACITY] / 100,
+        outlines=st.session_state[state.OUTLINES],
+        objects=space.things if st.session_state[state.OBJECTS] else frozenset(),
+    )
+
+
+def draw(run: Run, picture: Picture, look: Look) -> bytes:
+    """The picture under an answer at the size of the screen, as a JPEG file."""
     prediction = run.prediction
     rgb, labels, segments = cache.small(
         picture.id, prediction.model, run.device, run.precision, picture.image().rgb, prediction
     )
-    drawn_ids = visible(prediction.space)
-    opacity = st.session_state[state.OPACITY] / 100
-    drawn = overlay.blend(rgb, labels, palette, opacity, drawn_ids, st.session_state[state.OUTLINES])
-    if segments is not None and st.session_state[state.OBJECTS]:
-        drawn = overlay.draw_segments(drawn, segments, palette, drawn_ids)
-    return overlay.encode_jpeg(drawn)
+    return overlay.encode_jpeg(overlay.draw(rgb, labels, segments, look))
 
 
 def show(place: DeltaGenerator, overlay_jpeg: bytes, rows: Sequence[LegendRow]) -> None:

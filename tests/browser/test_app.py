@@ -50,6 +50,12 @@ def assert_overlay(element, opacity=0.55):
         np.testing.assert_allclose(pixel(element, *place), blended(name, opacity), atol=6)
 
 
+def downloaded(page):
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download results (zip)").click()
+    return zipfile.ZipFile(download.value.path())
+
+
 def test_upload_choose_look_switch_pages_and_download(visit):
     page = visit()
     overlays(page).wait_for()
@@ -72,9 +78,7 @@ def test_upload_choose_look_switch_pages_and_download(visit):
     assert len({(round(box["width"]), round(box["height"])) for box in boxes}) == 1
     assert_overlay(overlays(page).nth(0))
 
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download results (zip)").click()
-    files = zipfile.ZipFile(download.value.path())
+    files = downloaded(page)
     labels = Image.open(io.BytesIO(files.read(f"my street.{FIRST_MODELS[0].replace('/', '-')}.labels.png")))
     assert labels.mode == "P"
     assert labels.size == (320, 240)
@@ -85,7 +89,7 @@ def test_upload_choose_look_switch_pages_and_download(visit):
     assert sum(name.endswith(".overlay.jpg") for name in files.namelist()) == 3
 
 
-def test_a_class_is_switched_off_and_the_opacity_changed_from_the_keyboard(visit):
+def test_a_class_is_switched_off_and_the_opacity_changed_from_the_keyboard_and_so_it_is_downloaded(visit):
     page = visit()
     overlays(page).wait_for()
     upload(page, "plain.png")
@@ -101,6 +105,10 @@ def test_a_class_is_switched_off_and_the_opacity_changed_from_the_keyboard(visit
     settled(page)
     np.testing.assert_allclose(pixel(overlays(page), 0.5, 0.25), GREEN, atol=4)
     np.testing.assert_allclose(pixel(overlays(page), 0.25, 0.75), blended("building", 0.05), atol=5)
+
+    drawn = Image.open(io.BytesIO(downloaded(page).read(f"plain.{FIRST_MODELS[0].replace('/', '-')}.overlay.jpg")))
+    np.testing.assert_allclose(drawn.getpixel((160, 60)), GREEN, atol=4)
+    np.testing.assert_allclose(drawn.getpixel((80, 180)), blended("building", 0.05), atol=5)
 
 
 def test_a_hostile_file_name_stays_text(visit):
