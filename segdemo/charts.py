@@ -25,7 +25,7 @@ def latency(times: pd.DataFrame, title: str) -> go.Figure:
     figure.add_scatter(
         y=ordered["model"],
         x=ordered["total ms"],
-        text=[f" {total:.0f} ms" for total in ordered["total ms"]],
+        text=[f" {total:,.0f} ms" for total in ordered["total ms"]],
         mode="text",
         textposition="middle right",
         cliponaxis=False,
@@ -41,5 +41,79 @@ def latency(times: pd.DataFrame, title: str) -> go.Figure:
         legend={"orientation": "h", "yanchor": "top", "y": -0.25, "x": 0, "traceorder": "normal"},
         xaxis={"ticksuffix": " ms", "tickformat": ",d", "nticks": 5, "rangemode": "tozero", "fixedrange": True},
         yaxis={"fixedrange": True, "automargin": True},
+    )
+    return figure
+
+
+def confusion(shares: pd.DataFrame, by: str) -> go.Figure:
+    """`score_tables.confusion` as a map of cells: darker where more pixels are."""
+    figure = go.Figure(
+        go.Heatmap(
+            z=shares.to_numpy(),
+            x=list(shares.columns),
+            y=list(shares.index),
+            colorscale=[[0, "rgba(31,143,134,0.03)"], [1, "#1f8f86"]],
+            zmin=0,
+            zmax=100,
+            showscale=False,
+            texttemplate="%{z:.0f}" if shares.shape[0] <= 21 else None,
+            hovertemplate=f"truth %{{y}}, prediction %{{x}}: %{{z:.1f}} % of the {by}<extra></extra>",
+            xgap=1,
+            ygap=1,
+        )
+    )
+    figure.update_layout(
+        height=max(320, 60 + 28 * len(shares)),
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        xaxis={"title": "prediction", "side": "bottom", "fixedrange": True, "automargin": True},
+        yaxis={"title": "truth", "autorange": "reversed", "fixedrange": True, "automargin": True},
+    )
+    return figure
+
+
+def distribution(values: pd.DataFrame) -> go.Figure:
+    """How many pictures reach which mean IoU; `values` as `score_tables.pictures`."""
+    figure = go.Figure(
+        go.Histogram(
+            x=values["image mean IoU %"],
+            xbins={"start": 0, "end": 100, "size": 5},
+            marker_color="#1f8f86",
+            hovertemplate="%{x} %: %{y} pictures<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        height=220,
+        bargap=0.08,
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        xaxis={"title": "image mean IoU", "range": [0, 100], "ticksuffix": " %", "fixedrange": True},
+        yaxis={"title": "pictures", "fixedrange": True},
+    )
+    return figure
+
+
+def reliability(confidence: list[float], accuracy: list[float], pixels: list[int]) -> go.Figure:
+    """How often pixels are right, by how sure the model is of them; on the diagonal it is as sure as it is right."""
+    largest = max(pixels, default=1) or 1
+    figure = go.Figure(
+        [
+            go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#8a9694"}, hoverinfo="skip"),
+            go.Scatter(
+                x=confidence,
+                y=accuracy,
+                mode="lines+markers",
+                line={"color": "#1f8f86"},
+                marker={"size": [6 + 16 * (n / largest) ** 0.5 for n in pixels]},
+                customdata=pixels,
+                hovertemplate="sure of %{x:.0%}, right in %{y:.0%}, %{customdata:,} pixels<extra></extra>",
+            ),
+        ]
+    )
+    axis = {"range": [0, 1.02], "tickformat": ".0%", "fixedrange": True}
+    figure.update_layout(
+        height=320,
+        showlegend=False,
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        xaxis={"title": "confidence", **axis},
+        yaxis={"title": "right", **axis},
     )
     return figure

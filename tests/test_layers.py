@@ -15,7 +15,7 @@ LAYERS = [
     },
     {"label_image", "matching", "rle", "average_precision", "overlay", "datasets", "models"},
     {"exports", "scoring", "scoreboard", "evaluate", "benchmark", "training", "results"},
-    {"tables", "charts", "terminal"},
+    {"tables", "score_tables", "charts", "terminal"},
     {"ui"},
     {"pages", "streamlit_app", "__main__"},
 ]

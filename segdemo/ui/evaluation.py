@@ -1,0 +1,153 @@
+"""The Evaluate page's work: which labelled pictures, running the models over them, and the runs there are."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from segdemo import models
+from segdemo.datasets import Dataset
+from segdemo.evaluate import SCORE_THRESHOLD, EvaluationProgress, evaluate
+from segdemo.models.catalog import ModelSpec
+from segdemo.scoreboard import RunScores
+from segdemo.ui import cache, problems, state, text
+
+_COUNTS = (20, 60, 200)
+_MOST_ZIP_MB = 2000
+_STEP_S = 0.5
+
+
+@dataclass
+class Evaluation:
+    """Models running over a data set in a thread of their own; written there, read by the page."""
+
+    specs: Sequence[ModelSpec]
+    dataset: Dataset
+    device: str
+    precision: models.Precision
+    model: str = ""
+    progress: EvaluationProgress | None = None
+    problems: list[str] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def work(self) -> None:
+        """Run one model after the other; one that fails leaves the others to be run."""
+        for spec in self.specs:
+            self.model, self.progress = spec.title, None
+            try:
+                self._score(spec)
+            except Exception as error:  # noqa: BLE001 - told of on the page, the log has the trace
+                self.problems.append(f"{spec.title}: {problems.sentence(error)}")
+            if self.stopped.is_set():
+                break
+        self.ended.set()
+
+    def _score(self, spec: ModelSpec) -> None:
+        model = models.load(spec.key, self.device, self.precision, score_threshold=SCORE_THRESHOLD)
+        for progress in evaluate(model, self.dataset, cache.results()):
+            self.progress = progress
+            if self.stopped.is_set():
+                return
+
+    def share(self) -> float:
+        """Of the current model's pictures, in [0, 1]."""
+        return self.progress.done / self.progress.pictures if self.progress else 0.0
+
+    def describe(self) -> str:
+        """ "DeepLabV3 starter: 12 of 60 pictures, about 20 s left, then 1 more model" """
+        if self.progress is None:
+            return f"{self.model}: loading the model"
+        words = f"{self.model}: {self.progress.done} of {self.progress.pictures} pictures"
+        if self.progress.left_s:
+            words += f", about {text.wait(self.progress.left_s)} left"
+        after = len(self.specs) - 1 - [spec.title for spec in self.specs].index(self.model)
+        return words + (f", then {after} more model{'s' if after > 1 else ''}" if after else "")
+
+
+def choose_dataset() -> Dataset | None:
+    """Generated scenes or the person's own labelled pictures; None where there is nothing to score on yet."""
+    kinds = ("Generated street scenes", "Your labelled pictures")
+    kind = st.segmented_control("Pictures to score on", kinds, key=state.DATASET_KIND, default=kinds[0], required=True)
+    if kind == kinds[0]:
+        count = st.select_slider("How many scenes", _COUNTS, key=state.SCENE_COUNT, value=_COUNTS[0])
+        return cache.scenes(count)
+    file = st.file_uploader(
+        "A zip archive of labelled pictures",
+        type="zip",
+        max_upload_size=_MOST_ZIP_MB,
+        key=state.DATASET_FILE,
+        help="Folders images/ and labels/ with a classes.json, or the layout of VOC, ADE20K, Cityscapes or COCO. It is "
+        "read where segdemo runs, and never unpacked.",
+    )
+    if file is None:
+        st.info("Upload a zip archive with pictures and their label images.", icon=":material/upload:")
+        return None
+    with problems.shown():
+        dataset = cache.archive(file.file_id, file.name, file)
+        if dataset.skipped:
+            with st.expander(f"{len(dataset.skipped)} files are left out"):
+                for one in dataset.skipped[:100]:
+                    st.caption(text.plain(f"{one.name} {one.reason}"))
+        return dataset
+    return None
+
+
+def run(specs: Sequence[ModelSpec], dataset: Dataset) -> None:
+    """The button that starts the chosen models, and how far they are."""
+    current: Evaluation | None = st.session_state.get(state.EVALUATION)
+    if current is not None:
+        _watch(current)
+        return
+    names = f"{len(specs)} model{'s' if len(specs) != 1 else ''}"
+    pressed = st.button(
+        f"Evaluate {names} on {len(dataset)} pictures",
+        type="primary",
+        disabled=not specs,
+        icon=":material/play_arrow:",
+        help="The models ticked in the sidebar. What has been scored already is not run again.",
+    )
+    if pressed:
+        started = Evaluation(specs, dataset, state.device(), state.precision())
+        st.session_state[state.EVALUATION] = started
+        threading.Thread(target=started.work, daemon=True).start()
+        st.rerun()
+
+
+@st.fragment(run_every=_STEP_S)
+def _watch(current: Evaluation) -> None:
+    if current.ended.is_set():
+        st.session_state[state.EVALUATION] = None
+        st.session_state[state.EVALUATION_PROBLEMS] = current.problems
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(current.share(), current.describe())
+        if st.button("Stop", icon=":material/stop:", help="What is scored is kept: starting again goes on from here."):
+            current.stopped.set()
+
+
+def choose_runs(dataset: Dataset) -> list[RunScores]:
+    """The finished runs over the data set that the page shows: of each model the latest, unless the person chooses."""
+    for sentence in st.session_state.get(state.EVALUATION_PROBLEMS, ()):
+        st.error(text.plain(sentence), icon=":material/error:")
+    digest = dataset.digest
+    finished = [run for run in cache.results().runs() if run.finished and run.identity.dataset_digest == digest]
+    if not finished:
+        return []
+    latest = list({run.identity.model: run.id for run in reversed(finished)}.values())
+    by_id = {run.id: run for run in finished}
+    chosen = latest
+    if len(finished) > 1:
+        chosen = st.multiselect(
+            "Runs to compare",
+            list(by_id),
+            default=sorted(latest),
+            key=f"runs:{digest}:{len(finished)}",
+            format_func=lambda number: cache.run_name(by_id[number]),
+        )
+    gathered = []
+    for number in chosen:
+        with problems.shown():
+            gathered.append(cache.run_scores(number, by_id[number]))
+    return gathered
