@@ -46,24 +46,38 @@ def latency(times: pd.DataFrame, title: str) -> go.Figure:
 
 
 def confusion(shares: pd.DataFrame, by: str) -> go.Figure:
-    """`score_tables.confusion` as a map of cells: darker where more pixels are."""
-    figure = go.Figure(
-        go.Heatmap(
-            z=shares.to_numpy(),
-            x=list(shares.columns),
-            y=list(shares.index),
-            colorscale=[[0, "rgba(31,143,134,0.03)"], [1, "#1f8f86"]],
-            zmin=0,
-            zmax=100,
-            showscale=False,
-            texttemplate="%{z:.0f}" if shares.shape[0] <= 21 else None,
-            hovertemplate=f"truth %{{y}}, prediction %{{x}}: %{{z:.1f}} % of the {by}<extra></extra>",
-            xgap=1,
-            ygap=1,
-        )
+    """`score_tables.confusion` as a map of cells: darker where more pixels are.
+
+    The second trace has a point for each cell, row by row: a heat map's own cells cannot be chosen with a click.
+    """
+    heat = go.Heatmap(
+        z=shares.to_numpy(),
+        x=list(shares.columns),
+        y=list(shares.index),
+        colorscale=[[0, "rgba(31,143,134,0.03)"], [1, "#1f8f86"]],
+        zmin=0,
+        zmax=100,
+        showscale=False,
+        texttemplate="%{z:.0f}" if shares.shape[0] <= 21 else None,
+        hoverinfo="skip",
+        xgap=1,
+        ygap=1,
     )
+    cells = go.Scatter(
+        x=[column for _ in shares.index for column in shares.columns],
+        y=[row for row in shares.index for _ in shares.columns],
+        customdata=shares.to_numpy().ravel(),
+        mode="markers",
+        marker={"size": 26, "symbol": "square", "color": "rgba(0,0,0,0)"},
+        unselected={"marker": {"opacity": 1}},
+        hovertemplate=f"truth %{{y}}, prediction %{{x}}: %{{customdata:.1f}} % of the {by}<extra></extra>",
+    )
+    figure = go.Figure([heat, cells])
     figure.update_layout(
         height=max(320, 60 + 28 * len(shares)),
+        showlegend=False,
+        clickmode="event+select",
+        dragmode=False,
         margin={"l": 0, "r": 0, "t": 8, "b": 0},
         xaxis={"title": "prediction", "side": "bottom", "fixedrange": True, "automargin": True},
         yaxis={"title": "truth", "autorange": "reversed", "fixedrange": True, "automargin": True},

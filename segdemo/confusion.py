@@ -10,6 +10,7 @@ Systems part at two questions: what a class without pixels is worth, and whether
 `VOID` never counts, and a labelled pixel that is predicted `VOID` is a miss.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -153,10 +154,10 @@ class ClassCounts:
         support = self.support()
         return float(_ratio(np.nansum(support * self.iou()), support.sum()))
 
-    def mean_iou(self, convention: Convention = "mmsegmentation", without: int | None = None) -> Score:
+    def mean_iou(self, convention: Convention = "mmsegmentation", without: Collection[int] = ()) -> Score:
         """The mean of `iou` over classes, by one of `CONVENTIONS` that pool pixels.
 
-        without: the id of a class to leave out of the mean, such as the background; its pixels still count as wrong
+        without: ids of classes to leave out of the mean, such as the background; their pixels still count as wrong
         where another class is predicted on them. "per_image" raises `ValueError`: see `per_image_mean_iou`.
         """
         value, classes = pooled_mean_iou(self.tally(), convention, without)
@@ -164,7 +165,7 @@ class ClassCounts:
 
 
 def pooled_mean_iou(
-    tallies: np.ndarray, convention: Convention = "mmsegmentation", without: int | None = None
+    tallies: np.ndarray, convention: Convention = "mmsegmentation", without: Collection[int] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean IoU of many sums at once: tallies (..., 3, C), see `ClassCounts.tally`, to values and class counts (...).
 
@@ -182,13 +183,12 @@ def pooled_mean_iou(
         iou[nowhere] = 0
     if rule.only_predicted == "skipped":
         averaged &= true > 0
-    if without is not None:
-        averaged[..., without] = False
+    averaged[..., list(without)] = False
     classes = averaged.sum(axis=-1)
     return _ratio(np.where(averaged, iou, 0).sum(axis=-1), classes), classes
 
 
-def per_image_mean_iou(tallies: np.ndarray, without: int | None = None) -> Score:
+def per_image_mean_iou(tallies: np.ndarray, without: Collection[int] = ()) -> Score:
     """The mean over pictures of `image_mean_ious`; its `classes` are those that occur in any picture.
 
     tallies: (N, 3, C) int64, one `ClassCounts.tally` per picture; their matrices would take C / 3 times as much.
@@ -199,7 +199,7 @@ def per_image_mean_iou(tallies: np.ndarray, without: int | None = None) -> Score
     return Score(float(_ratio(averaged.sum(), averaged.size)), int(classes), "per_image")
 
 
-def image_mean_ious(tallies: np.ndarray, without: int | None = None) -> np.ndarray:
+def image_mean_ious(tallies: np.ndarray, without: Collection[int] = ()) -> np.ndarray:
     """(N,) float64: the mean IoU of each picture over the classes in its truth or prediction; NaN where it has none."""
     return pooled_mean_iou(tallies, "mmsegmentation", without)[0]
 

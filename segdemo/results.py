@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +18,10 @@ from typing import Any
 from segdemo.errors import ResultsError
 from segdemo.labels import LabelSpace
 from segdemo.models import Precision
+from segdemo.models.weights import STARTERS
 
 SCHEMA = 1
+FIRST_RUNS = STARTERS / "first_runs.sqlite"  # the starters on generated scenes, by `benchmarks/first_runs.py`
 _WAIT_S = 30.0  # for another process's write to end
 
 _TABLES = """
@@ -167,6 +169,28 @@ class Results:
             Run(number, _identity(identity), json.loads(environment), started, finished)
             for number, identity, environment, started, finished in rows
         ]
+
+    def adopt(self, path: Path) -> None:
+        """Copy the finished runs of another results file that only lies there to be read, but for those known here."""
+        source = sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True)
+        with closing(source), self._connected() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            columns = "identity, model, dataset, pictures, environment, started, finished"
+            for number, *values in source.execute(f"SELECT id, {columns} FROM runs WHERE finished NOT NULL"):  # noqa: S608
+                if connection.execute("SELECT 1 FROM runs WHERE identity = ?", values[:1]).fetchone():
+                    continue
+                marks = ", ".join("?" * len(values))
+                run = connection.execute(f"INSERT INTO runs ({columns}) VALUES ({marks})", values).lastrowid  # noqa: S608
+                pictures = source.execute(
+                    "SELECT ?, position, name, scores, skipped FROM pictures WHERE run = ?", (run, number)
+                )
+                connection.executemany("INSERT INTO pictures VALUES (?, ?, ?, ?, ?)", pictures)
+
+    def copy_to(self, path: Path) -> None:
+        """Write all runs as one file that `adopt` reads, in place of what is there."""
+        path.unlink(missing_ok=True)
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("VACUUM INTO ?", (str(path),))
 
     def delete(self, run: Run) -> None:
         """Forget a run and its pictures."""

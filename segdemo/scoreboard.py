@@ -1,8 +1,9 @@
 """Stored runs over one data set side by side: each model's scores under a convention, and which differences last."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import reduce
+from typing import Any, Final
 
 import numpy as np
 
@@ -10,9 +11,11 @@ from segdemo.average_precision import AveragePrecision, InstanceAnswers, average
 from segdemo.confusion import Convention, Score, per_image_mean_iou
 from segdemo.errors import ResultsError
 from segdemo.exports import csv_text
-from segdemo.results import Results, Run
+from segdemo.labels import VOID, LabelSpace
+from segdemo.models import catalog
+from segdemo.results import Results, Run, RunIdentity
 from segdemo.scoring import PictureScores, add, unpack
-from segdemo.significance import Bootstrap, Interval, bootstrap
+from segdemo.significance import Interval, bootstrap
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +25,8 @@ class RunScores:
     total: the sums; its `instances` is None. positions, names: of the scored pictures, in the order of the data set.
     tallies: (N, 3, C) int64, each picture's right, true and predicted pixels; None where there are no label maps.
     skipped: names and reasons. precision: mask AP, where instances were scored.
+    unanswered: ids of classes that the model never gives, such as Mask R-CNN's stuff. No score is taken of them, but
+    their pixels count as wrong where the model calls them something else.
     """
 
     run: Run
@@ -31,14 +36,20 @@ class RunScores:
     tallies: np.ndarray | None
     skipped: tuple[tuple[str, str], ...]
     precision: AveragePrecision | None
+    unanswered: frozenset[int]
 
-    def mean_iou(self, convention: Convention) -> Score | None:
-        """None where no label maps were scored."""
+    def mean_iou(self, convention: Convention, without: Collection[int] = ()) -> Score | None:
+        """None where no label maps were scored. without: as for `ClassCounts.mean_iou`."""
         if self.total.classes is None or self.tallies is None:
             return None
+        without = self.unanswered.union(without)
         if convention == "per_image":
-            return per_image_mean_iou(self.tallies)
-        return self.total.classes.mean_iou(convention)
+            return per_image_mean_iou(self.tallies, without)
+        return self.total.classes.mean_iou(convention, without)
+
+    def of_classes(self, values: np.ndarray) -> np.ndarray:
+        """Scores of each class, (C,) float64, with NaN for what the model never gives."""
+        return np.where(np.isin(np.arange(len(values)), list(self.unanswered)), np.nan, values)
 
 
 def gather(results: Results, run: Run) -> RunScores:
@@ -71,32 +82,65 @@ def gather(results: Results, run: Run) -> RunScores:
         tallies=np.stack(tallies) if len(tallies) == len(names) else None,
         skipped=tuple(skipped),
         precision=average_precision(instances, len(run.identity.space.classes)) if instances else None,
+        unanswered=_unanswered(run.identity),
     )
 
 
-def compare(runs: Sequence[RunScores], convention: Convention) -> Bootstrap:
-    """Intervals of each model's mean IoU and of the difference of each pair, over the pictures that all runs scored.
+def _unanswered(identity: RunIdentity) -> frozenset[int]:
+    spec, space = catalog.find(identity.model), identity.space
+    if spec.task != "instance" or len(spec.space.things) == len(spec.space.classes):
+        return frozenset()
+    return frozenset(range(len(space.classes))) - space.things
 
-    Runs whose classes differ from the first one's, and those without label maps, take no part.
+
+def confused(results: Results, run: Run, truth: int, prediction: int) -> list[tuple[int, str, int]]:
+    """The pictures in which pixels of the class `truth` are predicted as `prediction`, those with the most first.
+
+    prediction: `VOID` for pixels that got no class. Position, name and pixels of each picture; read from the store.
     """
-    comparable = [r for r in runs if r.tallies is not None and r.run.identity.space == runs[0].run.identity.space]
-    if not comparable:
-        return Bootstrap({}, {})
-    shared = comparable[0].positions
-    for run in comparable[1:]:
-        shared = np.intersect1d(shared, run.positions)
-    if not shared.size:
-        return Bootstrap({}, {})
-    tallies = {
-        r.run.identity.model: r.tallies[np.isin(r.positions, shared)] for r in comparable if r.tallies is not None
-    }
-    return bootstrap(tallies, convention)
+    column = -1 if prediction == VOID else prediction
+    pixels = ((p.position, p.name, _counted(p.scores, truth, column)) for p in results.pictures(run) if p.scores)
+    return sorted((row for row in pixels if row[2]), key=lambda row: -row[2])
+
+
+def _counted(scores: bytes, truth: int, column: int) -> int:
+    counts = unpack(scores).classes
+    return int(counts.counts[truth, column]) if counts is not None else 0
+
+
+def compare(
+    runs: Sequence[RunScores], convention: Convention, without: Collection[int] = ()
+) -> tuple[list[Interval | None], dict[tuple[int, int], Interval]]:
+    """The interval of each run's mean IoU and, by their positions in `runs`, of the difference of each pair.
+
+    Only runs whose mean is over the same classes are compared, over the pictures that all of them scored. A run without
+    label maps, or without a picture in common with the others, has no interval.
+    """
+    alike: dict[tuple[LabelSpace, frozenset[int]], list[int]] = {}
+    for i, run in enumerate(runs):
+        alike.setdefault((run.run.identity.space, run.unanswered), []).append(i)
+    intervals: list[Interval | None] = [None] * len(runs)
+    differences: dict[tuple[int, int], Interval] = {}
+    for (_, unanswered), members in alike.items():
+        if tallies := _shared(runs, members):
+            found = bootstrap(tallies, convention, unanswered.union(without))
+            for name, interval in found.models.items():
+                intervals[int(name)] = interval
+            differences |= {(int(a), int(b)): gap for (a, b), gap in found.differences.items()}
+    return intervals, differences
+
+
+def _shared(runs: Sequence[RunScores], members: Sequence[int]) -> dict[str, np.ndarray]:
+    """The tallies of these runs on the pictures that all of them scored; empty where there are none."""
+    scored = {i: (runs[i].positions, tallies) for i in members if (tallies := runs[i].tallies) is not None}
+    shared = reduce(np.intersect1d, (positions for positions, _ in scored.values())) if scored else np.zeros(0)
+    return {str(i): tallies[np.isin(at, shared)] for i, (at, tallies) in scored.items()} if shared.size else {}
 
 
 def report(runs: Sequence[RunScores], convention: Convention) -> dict[str, Any]:
     """Everything as plain values for JSON; scores that there are not are None."""
-    intervals = compare(runs, convention)
-    first = runs[0].run.identity
+    intervals, differences = compare(runs, convention)
+    first, keys = runs[0].run.identity, [run.run.identity.model for run in runs]
     return {
         "dataset": first.dataset,
         "dataset_digest": first.dataset_digest,
@@ -104,10 +148,10 @@ def report(runs: Sequence[RunScores], convention: Convention) -> dict[str, Any]:
         "images": first.limit,
         "skipped": len(runs[0].skipped),
         "skipped_images": [{"name": name, "reason": reason} for name, reason in runs[0].skipped],
-        "models": [_model(run, convention, intervals.models.get(run.run.identity.model)) for run in runs],
+        "models": [_model(run, convention, interval) for run, interval in zip(runs, intervals, strict=True)],
         "differences": [
-            {"a": a, "b": b, "mean_iou": _plain(gap.value), "interval": _bounds(gap)}
-            for (a, b), gap in intervals.differences.items()
+            {"a": keys[a], "b": keys[b], "mean_iou": _plain(gap.value), "interval": _bounds(gap)}
+            for (a, b), gap in differences.items()
         ],
     }
 
@@ -123,24 +167,39 @@ def class_table(runs: Sequence[RunScores]) -> str:
     return csv_text(header, rows)
 
 
+def picture_columns(runs: Sequence[RunScores]) -> dict[str, list[Any]]:
+    """Pixels of every class in every picture, one row per run, picture and class, as columns of a table."""
+    columns: dict[str, list[Any]] = {name: [] for name in _PICTURE_COLUMNS}
+    for run in runs:
+        classes = run.run.identity.space.classes
+        for name, tally in zip(run.names, () if run.tallies is None else run.tallies, strict=False):
+            rows = (len(classes) * [run.run.identity.model], len(classes) * [name], classes, *tally.tolist())
+            for column, values in zip(_PICTURE_COLUMNS, rows, strict=True):
+                columns[column] += values
+    return columns
+
+
+_PICTURE_COLUMNS: Final = ("model", "picture", "class", "right pixels", "true pixels", "predicted pixels")
+
+
 def _model(run: RunScores, convention: Convention, interval: Interval | None) -> dict[str, Any]:
     counts, total, space = run.total.classes, run.total, run.run.identity.space
     mean = run.mean_iou(convention)
-    quality = total.panoptic
+    quality, whole = total.panoptic, counts if not run.unanswered else None
     return {
         "model": run.run.identity.model,
         "weights": run.run.identity.weights,
         "precision": run.run.identity.precision,
-        "classes": list(space.classes),
+        "classes": [name for i, name in enumerate(space.classes) if i not in run.unanswered],
         "coverage": _plain(total.coverage.share()) if total.coverage else None,
         "mean_iou": _plain(mean.value) if mean else None,
         "mean_iou_classes": mean.classes if mean else None,
         "mean_iou_interval": _bounds(interval) if interval else None,
-        "frequency_weighted_iou": _plain(counts.frequency_weighted_iou()) if counts else None,
-        "pixel_accuracy": _plain(counts.accuracy()) if counts else None,
-        "mean_accuracy": _plain(counts.mean_accuracy().value) if counts else None,
+        "frequency_weighted_iou": _plain(whole.frequency_weighted_iou()) if whole else None,
+        "pixel_accuracy": _plain(whole.accuracy()) if whole else None,
+        "mean_accuracy": _plain(_mean(run.of_classes(counts.recall()))) if counts else None,
         "per_class": _per_class(run),
-        "boundary_iou": _plain(_mean(total.boundaries.iou())) if total.boundaries else None,
+        "boundary_iou": _plain(_mean(run.of_classes(total.boundaries.iou()))) if total.boundaries else None,
         "boundary_width": list(total.boundaries.widths) if total.boundaries else None,
         "calibration_error": _plain(total.calibration.expected_calibration_error()) if total.calibration else None,
         "pq": _quality(run) if quality else None,
@@ -153,10 +212,10 @@ def _per_class(run: RunScores) -> dict[str, dict[str, Any]] | None:
     if counts is None or boundaries is None:
         return None
     columns = {
-        "iou": counts.iou(),
-        "precision": counts.precision(),
-        "recall": counts.recall(),
-        "boundary_iou": boundaries.iou(),
+        "iou": run.of_classes(counts.iou()),
+        "precision": run.of_classes(counts.precision()),
+        "recall": run.of_classes(counts.recall()),
+        "boundary_iou": run.of_classes(boundaries.iou()),
         "support": counts.support(),
     }
     return {

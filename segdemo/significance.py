@@ -13,7 +13,7 @@ What it takes for granted: pictures that do not depend on each other. Frames of 
 too narrow. Nor does it know of another training run's luck, and of twenty pairs of equal models it lets one pass.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -46,7 +46,7 @@ class Bootstrap:
 def bootstrap(
     tallies: Mapping[str, np.ndarray],
     convention: Convention = "mmsegmentation",
-    without: int | None = None,
+    without: Collection[int] = (),
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Bootstrap:
@@ -84,7 +84,7 @@ def bootstrap(
 _Scoring = Callable[[np.ndarray], np.ndarray]
 
 
-def _pooled(stacked: np.ndarray, convention: Convention, without: int | None) -> tuple[np.ndarray, _Scoring]:
+def _pooled(stacked: np.ndarray, convention: Convention, without: Collection[int]) -> tuple[np.ndarray, _Scoring]:
     """What adds up over pictures, (N, K) float64, and what makes scores of its sums: for tallies, pooled mean IoU."""
 
     def score(sums: np.ndarray) -> np.ndarray:
@@ -93,7 +93,7 @@ def _pooled(stacked: np.ndarray, convention: Convention, without: int | None) ->
     return stacked.reshape(len(stacked), -1).astype(np.float64), score
 
 
-def _per_image(stacked: np.ndarray, without: int | None) -> tuple[np.ndarray, _Scoring]:
+def _per_image(stacked: np.ndarray, without: Collection[int]) -> tuple[np.ndarray, _Scoring]:
     """As `_pooled`: each picture's own mean IoU, and whether it has one; their sums make a mean over pictures."""
     values = image_mean_ious(stacked, without)  # (N, M)
     models = values.shape[1]

@@ -248,11 +248,11 @@ def test_a_picture_of_void_is_not_averaged():
 
 
 def test_a_class_can_be_left_out_of_the_mean():
-    assert golden().mean_iou(without=0).value == pytest.approx(0.25)
-    assert golden().mean_iou(without=0).classes == 2
-    assert golden().mean_iou("torchvision", without=3).value == pytest.approx(0.4444, abs=5e-5)
+    assert golden().mean_iou(without=[0]).value == pytest.approx(0.25)
+    assert golden().mean_iou(without=[0]).classes == 2
+    assert golden().mean_iou("torchvision", without=[3]).value == pytest.approx(0.4444, abs=5e-5)
     # Picture 1: (2/4 + 0/1) / 2; picture 2: 0/1.
-    assert per_image_mean_iou(tallies(golden_pictures()), without=0).value == pytest.approx((0.25 + 0) / 2)
+    assert per_image_mean_iou(tallies(golden_pictures()), without=[0]).value == pytest.approx((0.25 + 0) / 2)
 
 
 def matrix_without_void(counts: ClassCounts) -> np.ndarray:
@@ -306,8 +306,8 @@ def test_each_convention_agrees_with_its_own_code(convention, theirs, classes):
 def test_many_sums_are_scored_at_once_as_each_alone():
     counts = [count(*random_maps(seed), 8) for seed in range(6)]
     for convention in CONVENTIONS.keys() - {"per_image"}:
-        values, classes = pooled_mean_iou(tallies(counts).reshape(2, 3, 3, 8), convention, without=1)
-        alone = [c.mean_iou(convention, without=1) for c in counts]
+        values, classes = pooled_mean_iou(tallies(counts).reshape(2, 3, 3, 8), convention, without=[1])
+        alone = [c.mean_iou(convention, without=[1]) for c in counts]
         np.testing.assert_array_equal(values.ravel(), [score.value for score in alone])
         np.testing.assert_array_equal(classes.ravel(), [score.classes for score in alone])
 

@@ -7,6 +7,9 @@ import pytest
 from fakes import MISSING, FakeModels
 from streamlit.testing.v1 import AppTest
 
+from segdemo.datasets import open_dataset
+from segdemo.models import catalog, weights
+from segdemo.results import FIRST_RUNS, Results
 from segdemo.ui import cache, state
 
 ROOT = Path(__file__).parents[1]
@@ -14,14 +17,21 @@ FIRST, SECOND = state.FIRST_MODELS
 
 
 @pytest.fixture
-def models(monkeypatch, tmp_path):
+def store(monkeypatch, tmp_path):
     monkeypatch.setenv("SEGDEMO_RESULTS", str(tmp_path / "results.sqlite"))
-    for kept in (cache.model, cache.run, cache.results, cache.run_scores):
+    for kept in (cache.model, cache.run, cache.results, cache.run_scores, cache.comparison, cache.confused):
         kept.clear()
+    yield
+    cache.results.clear()
+
+
+@pytest.fixture
+def models(monkeypatch, store, tmp_path):
+    Results(tmp_path / "empty.sqlite").copy_to(tmp_path / "none.sqlite")
+    monkeypatch.setattr(cache, "FIRST_RUNS", tmp_path / "none.sqlite")
     fakes = FakeModels()
     monkeypatch.setattr("segdemo.models.load", fakes.load)
-    yield fakes
-    cache.results.clear()
+    return fakes
 
 
 def opened():
@@ -80,6 +90,34 @@ def test_a_failing_model_is_told_of_and_the_other_is_scored(models):
 
 def test_without_runs_the_page_says_what_to_do(models):
     assert any("press Evaluate" in info.value for info in opened().info)
+
+
+def test_a_newcomer_sees_a_finished_run_of_every_starter(store, monkeypatch):
+    monkeypatch.setattr("segdemo.models.load", FakeModels().load)
+    table_of_models = table(opened(), "mean IoU %")
+    assert sorted(table_of_models["model"]) == sorted(s.title for s in catalog.CATALOG if s.source == "starter")
+    assert table_of_models["mean IoU %"].min() > 10
+
+
+def test_the_runs_that_come_with_the_app_are_those_of_its_starters_and_scenes(tmp_path):
+    kept = Results(tmp_path / "results.sqlite")
+    kept.adopt(FIRST_RUNS)
+    digest = open_dataset("street-scenes:20").digest
+    expected = {s.key: weights.fingerprint(s) for s in catalog.CATALOG if s.source == "starter"}
+    assert {run.identity.dataset_digest for run in kept.runs()} == {digest}
+    assert {run.identity.model: run.identity.weights for run in kept.runs()} == expected
+
+
+def test_a_confusion_leads_to_the_pictures_that_hold_it(models):
+    app = evaluate(opened())
+    which = next(box for box in app.selectbox if box.label == "Which pictures")
+    worst = next(box for box in app.selectbox if box.label == "Picture").options
+    assert "seen as" in which.options[1]
+    which.select_index(1).run()
+    holding = next(box for box in app.selectbox if box.label == "Picture").options
+    assert all(option.endswith("pixels") for option in holding)
+    assert all(option.endswith("mean IoU") for option in worst)
+    assert not app.exception
 
 
 def test_stopping_keeps_what_is_scored(models, monkeypatch):

@@ -58,6 +58,28 @@ def test_a_deleted_run_takes_its_pictures_with_it(results: Results):
     assert list(results.pictures(run)) == []
 
 
+def test_finished_runs_of_another_file_are_taken_over_once(results: Results, tmp_path: Path):
+    other = Results(tmp_path / "other.sqlite")
+    finished, unfinished = (other.begin(replace(IDENTITY, limit=n), {"device": "CPU"}) for n in (1, 2))
+    other.add(finished, Picture(0, "a.png", b"123", None))
+    other.finish(finished)
+    known = other.begin(IDENTITY, {})
+    other.finish(known)
+    own = results.begin(IDENTITY, {"device": "GPU"})
+    copy = tmp_path / "copy.sqlite"
+    other.copy_to(copy)
+    copy.chmod(0o444)
+
+    for _ in range(2):
+        results.adopt(copy)
+
+    adopted, kept = results.runs()
+    assert (adopted.identity, adopted.environment) == (finished.identity, {"device": "CPU"})
+    assert list(results.pictures(adopted)) == [Picture(0, "a.png", b"123", None)]
+    assert kept == own
+    assert unfinished.identity not in (run.identity for run in results.runs())
+
+
 WRITER = """
     import sys
     from pathlib import Path

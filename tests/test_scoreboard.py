@@ -75,8 +75,55 @@ def test_another_convention_needs_no_other_run(results: Results):
 def test_pictures_that_one_model_lacks_are_left_out_of_the_comparison(results: Results):
     whole = runs_of(results, [FakeModel(KEYS[0])])
     partial = runs_of(results, [FakeModel(KEYS[1])], Blocks(broken=(0, 1)))
-    gap = scoreboard.compare(whole + partial, "mmsegmentation").differences[KEYS[0], KEYS[1]]
+    _, differences = scoreboard.compare(whole + partial, "mmsegmentation")
+    gap = differences[0, 1]
     assert gap.value == gap.low == gap.high == 0
+
+
+def test_an_instance_model_is_scored_on_what_it_can_find_and_wrong_where_it_calls_the_rest_so(results: Results):
+    semantic, instance = runs_of(results, [FakeModel(KEYS[0]), FakeModel("starter/maskrcnn")])
+    assert instance.unanswered == frozenset(range(11)) - instance.run.identity.space.things
+    assert set(np.flatnonzero(~np.isnan(instance.of_classes(instance.total.classes.iou())))) <= {8, 9, 10}
+    things = instance.total.classes.iou()[[8, 9, 10]]
+    assert instance.mean_iou("mmsegmentation").value == pytest.approx(np.nanmean(things))
+    [_, row] = scoreboard.report([semantic, instance], "mmsegmentation")["models"]
+    assert row["pixel_accuracy"] is None
+    assert row["per_class"]["road"]["iou"] is None
+    assert row["classes"] == ["car", "pedestrian", "bicyclist"]
+
+
+def test_means_over_different_classes_are_not_compared(results: Results):
+    runs = runs_of(results, [FakeModel(KEYS[0]), FakeModel("starter/maskrcnn"), FakeModel(KEYS[1])])
+    intervals, differences = scoreboard.compare(runs, "mmsegmentation")
+    assert None not in intervals
+    assert list(differences) == [(0, 2)]
+
+
+def test_two_runs_of_one_model_are_compared_with_each_other(results: Results):
+    first, second = (runs_of(results, [FakeModel(KEYS[0], precision=p)])[0] for p in ("fp32", "bf16"))
+    assert first.run.id != second.run.id
+    intervals, differences = scoreboard.compare([first, second], "mmsegmentation")
+    assert len(intervals) == 2
+    assert differences[0, 1].value == 0
+
+
+def test_the_pictures_that_hold_a_confusion_are_found_with_their_pixels(results: Results):
+    [run] = runs_of(results, [FakeModel(KEYS[0])])
+    counts = run.total.classes.counts.copy()
+    np.fill_diagonal(counts, 0)
+    truth, prediction = (int(i) for i in np.unravel_index(counts.argmax(), counts.shape))
+    found = scoreboard.confused(results, run.run, truth, prediction)
+    pixels = [row[2] for row in found]
+    assert sum(pixels) == counts.max() > 0
+    assert pixels == sorted(pixels, reverse=True)
+    assert {row[1] for row in found} <= set(run.names)
+
+
+def test_the_counts_of_every_picture_are_there_as_a_table(results: Results):
+    [run] = runs_of(results, [FakeModel(KEYS[0])])
+    table = scoreboard.picture_columns([run])
+    assert len(table["class"]) == 12 * 11
+    assert sum(table["right pixels"]) == run.total.classes.counts.trace()
 
 
 def test_a_run_without_a_scored_picture_says_why(results: Results):

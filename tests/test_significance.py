@@ -100,9 +100,9 @@ def test_every_convention_can_be_compared(convention):
     total.counts[:, -1] = (tallies[:, 1] - tallies[:, 0]).sum(axis=0)  # all misses are void here
     tallies[:, 2] = tallies[:, 0]
 
-    interval = bootstrap({"a": tallies}, convention, without=2, resamples=50).models["a"]
+    interval = bootstrap({"a": tallies}, convention, without=[2], resamples=50).models["a"]
 
-    assert interval.value == pytest.approx(total.mean_iou(convention, without=2).value)
+    assert interval.value == pytest.approx(total.mean_iou(convention, without=[2]).value)
     assert interval.low < interval.value < interval.high
 
 

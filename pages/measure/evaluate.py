@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from segdemo.ui import evaluation, score_views, state
+from segdemo.ui import evaluation, score_views, scored_pictures, state
 
 st.header("Evaluate", anchor=False)
 st.caption("Score models on labelled pictures: by class, by picture, and with the doubt that few pictures leave.")
@@ -14,10 +14,10 @@ runs = evaluation.choose_runs(dataset)
 if not runs:
     st.info("Nothing is scored on these pictures yet. Choose models in the sidebar and press Evaluate.")
     st.stop()
-convention = score_views.choose_convention()
-score_views.models(runs, convention)
+convention, without = score_views.choose_convention(runs)
+score_views.models(runs, convention, without)
 score_views.classes(runs)
 score_views.downloads(runs, convention)
 run = score_views.choose_run(runs)
-score_views.pictures(run, dataset)
-score_views.details(run)
+cell = score_views.details(run)
+scored_pictures.show(run, dataset, cell)

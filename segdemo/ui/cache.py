@@ -8,7 +8,8 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,16 +21,19 @@ from PIL import Image, ImageOps
 from segdemo import devices as _devices
 from segdemo import images, models, overlay
 from segdemo import label_image as label_images
+from segdemo.confusion import Convention
 from segdemo.datasets import Dataset, open_dataset, open_zip, street_scenes
 from segdemo.errors import ImageError, ModelError
 from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
 from segdemo.models import Model, catalog
 from segdemo.prediction import Prediction, Segments
-from segdemo.results import Results
+from segdemo.results import FIRST_RUNS, Results
 from segdemo.results import Run as StoredRun
 from segdemo.sample import Sample
-from segdemo.scoreboard import RunScores, gather
+from segdemo.scoreboard import RunScores, compare, gather
+from segdemo.scoreboard import confused as find_confused
+from segdemo.significance import Interval
 from segdemo.ui import pace
 from segdemo.ui.jobs import Job
 from segdemo.ui.state import MOST_MODELS
@@ -191,8 +195,10 @@ def starter_record(path: str) -> dict[str, Any]:
 
 @st.cache_resource(show_spinner=False)
 def results() -> Results:
-    """The store of evaluation runs. Raises `ResultsError`."""
-    return Results()
+    """The store of evaluation runs, with those that come with segdemo. Raises `ResultsError`."""
+    store = Results()
+    store.adopt(FIRST_RUNS)
+    return store
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -207,10 +213,36 @@ def archive(file_id: str, name: str, _file: BinaryIO) -> Dataset:
     return open_zip(_file, name)
 
 
+def folder_of_datasets() -> Path | None:
+    """The folder whose data sets the app offers: SEGDEMO_DATASETS, if that is set."""
+    named = os.environ.get("SEGDEMO_DATASETS")
+    return Path(named).expanduser() if named else None
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def on_disk(path: str) -> Dataset:
+    """A data set in the folder of data sets. Raises `ImageError`."""
+    return open_dataset(path)
+
+
 @st.cache_resource(max_entries=16, show_spinner=False)
 def run_scores(number: int, _run: StoredRun) -> RunScores:
     """What a finished run counted. Raises `ResultsError`."""
     return gather(results(), _run)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def comparison(
+    numbers: tuple[int, ...], convention: Convention, without: frozenset[int], _runs: Sequence[RunScores]
+) -> tuple[list[Interval | None], dict[tuple[int, int], Interval]]:
+    """`scoreboard.compare` of the runs with these numbers."""
+    return compare(_runs, convention, without)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def confused(number: int, truth: int, prediction: int, _run: StoredRun) -> list[tuple[int, str, int]]:
+    """`scoreboard.confused` of the run with this number. Raises `ResultsError`."""
+    return find_confused(results(), _run, truth, prediction)
 
 
 def run_name(run: StoredRun) -> str:

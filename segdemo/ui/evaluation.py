@@ -9,12 +9,14 @@ import streamlit as st
 from segdemo import models
 from segdemo.datasets import Dataset
 from segdemo.evaluate import SCORE_THRESHOLD, EvaluationProgress, evaluate
+from segdemo.models import catalog
 from segdemo.models.catalog import ModelSpec
 from segdemo.scoreboard import RunScores
 from segdemo.ui import cache, problems, state, text
 
 _COUNTS = (20, 60, 200)
 _MOST_ZIP_MB = 2000
+_MOST_LISTED = 100
 _STEP_S = 0.5
 
 
@@ -67,12 +69,30 @@ class Evaluation:
 
 
 def choose_dataset() -> Dataset | None:
-    """Generated scenes or the person's own labelled pictures; None where there is nothing to score on yet."""
-    kinds = ("Generated street scenes", "Your labelled pictures")
-    kind = st.segmented_control("Pictures to score on", kinds, key=state.DATASET_KIND, default=kinds[0], required=True)
-    if kind == kinds[0]:
-        count = st.select_slider("How many scenes", _COUNTS, key=state.SCENE_COUNT, value=_COUNTS[0])
-        return cache.scenes(count)
+    """Generated scenes or labelled pictures; None where there is nothing to score on yet."""
+    kinds = {"Generated street scenes": _scenes, "Your labelled pictures": _upload}
+    if cache.folder_of_datasets() is not None:
+        kinds["On this machine"] = _from_disk
+    first = next(iter(kinds))
+    kind = st.segmented_control(
+        "Pictures to score on", list(kinds), key=state.DATASET_KIND, default=first, required=True
+    )
+    dataset = None
+    with problems.shown():
+        dataset = kinds[kind or first]()
+    if dataset is not None and dataset.skipped:
+        with st.expander(f"{len(dataset.skipped):,} files are left out"):
+            for one in dataset.skipped[:_MOST_LISTED]:
+                st.caption(text.plain(f"{one.name} {one.reason}"))
+    return dataset
+
+
+def _scenes() -> Dataset:
+    count = st.segmented_control("How many scenes", _COUNTS, key=state.SCENE_COUNT, default=_COUNTS[0], required=True)
+    return cache.scenes(count or _COUNTS[0])
+
+
+def _upload() -> Dataset | None:
     file = st.file_uploader(
         "A zip archive of labelled pictures",
         type="zip",
@@ -84,14 +104,17 @@ def choose_dataset() -> Dataset | None:
     if file is None:
         st.info("Upload a zip archive with pictures and their label images.", icon=":material/upload:")
         return None
-    with problems.shown():
-        dataset = cache.archive(file.file_id, file.name, file)
-        if dataset.skipped:
-            with st.expander(f"{len(dataset.skipped)} files are left out"):
-                for one in dataset.skipped[:100]:
-                    st.caption(text.plain(f"{one.name} {one.reason}"))
-        return dataset
-    return None
+    return cache.archive(file.file_id, file.name, file)
+
+
+def _from_disk() -> Dataset | None:
+    folder = cache.folder_of_datasets()
+    found = sorted(p.name for p in folder.iterdir() if p.is_dir() or p.suffix == ".zip") if folder else []
+    if folder is None or not found:
+        st.info("The folder that SEGDEMO_DATASETS names is empty: put folders or zip archives with labels into it.")
+        return None
+    name = st.selectbox("Data set", found, key=state.DATASET_NAME, format_func=text.short)
+    return cache.on_disk(str(folder / name))
 
 
 def run(specs: Sequence[ModelSpec], dataset: Dataset) -> None:
@@ -131,21 +154,24 @@ def choose_runs(dataset: Dataset) -> list[RunScores]:
     """The finished runs over the data set that the page shows: of each model the latest, unless the person chooses."""
     for sentence in st.session_state.get(state.EVALUATION_PROBLEMS, ()):
         st.error(text.plain(sentence), icon=":material/error:")
-    digest = dataset.digest
-    finished = [run for run in cache.results().runs() if run.finished and run.identity.dataset_digest == digest]
-    if not finished:
-        return []
-    latest = list({run.identity.model: run.id for run in reversed(finished)}.values())
-    by_id = {run.id: run for run in finished}
-    chosen = latest
-    if len(finished) > 1:
-        chosen = st.multiselect(
-            "Runs to compare",
-            list(by_id),
-            default=sorted(latest),
-            key=f"runs:{digest}:{len(finished)}",
-            format_func=lambda number: cache.run_name(by_id[number]),
-        )
+    digest, known = dataset.digest, {spec.key for spec in catalog.CATALOG}
+    by_id = {
+        run.id: run
+        for run in cache.results().runs()
+        if run.finished and run.identity.dataset_digest == digest and run.identity.model in known
+    }
+    latest = list({run.identity.model: run.id for run in reversed(by_id.values())}.values())
+    chosen = sorted(latest)
+    if len(by_id) > 1:
+        with st.expander(f"Runs to compare: {len(by_id)} are kept"):
+            chosen = st.multiselect(
+                "Runs to compare",
+                list(by_id),
+                default=chosen,
+                key=f"runs:{digest}:{len(by_id)}",
+                format_func=lambda number: cache.run_name(by_id[number]),
+                label_visibility="collapsed",
+            )
     gathered = []
     for number in chosen:
         with problems.shown():
