@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco
 
 
 def encode(boxes_xyxy: np.ndarray, masks: Sequence[np.ndarray], size_hw: tuple[int, int]) -> list[dict[str, Any]]:
@@ -12,6 +11,8 @@ def encode(boxes_xyxy: np.ndarray, masks: Sequence[np.ndarray], size_hw: tuple[i
 
     boxes_xyxy: (N, 4), right and bottom exclusive. masks: N bool arrays of their boxes' sizes.
     """
+    from pycocotools import mask as coco  # training and plain scores do without it
+
     height, width = size_hw
     runs = [
         _run_lengths(mask, x1, y1, size_hw) for mask, (x1, y1, _, _) in zip(masks, boxes_xyxy.tolist(), strict=True)

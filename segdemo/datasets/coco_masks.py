@@ -6,7 +6,6 @@ The same pixels as pycocotools makes of them, without a mask of the picture's si
 from typing import Any, Final
 
 import numpy as np
-from pycocotools import mask as coco
 
 _LONGEST_OUTLINE: Final = 1_000_000  # pixels: pycocotools walks along every edge and keeps each step
 _MOST_CHARACTERS: Final = 7  # of one run length
@@ -37,6 +36,8 @@ def crop(segmentation: Any, size_hw: tuple[int, int]) -> tuple[tuple[int, int, i
 
 
 def _runs_of_polygons(polygons: list[Any], size_hw: tuple[int, int]) -> np.ndarray:
+    from pycocotools import mask as coco  # other data sets, and training, do without it
+
     if not polygons:
         raise ValueError("no polygon")
     for polygon in polygons:

@@ -1,5 +1,7 @@
 """The app on a free port, and Chromium to look at it."""
 
+import json
+import os
 import shutil
 import socket
 import subprocess
@@ -8,30 +10,45 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import sync_playwright
+
+from segdemo.labels import CAMVID
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def app_url(tmp_path_factory):
+def app_log(tmp_path_factory):
+    """What the app prints; "loading KEY" for every model that it loads."""
+    return tmp_path_factory.mktemp("app") / "log.txt"
+
+
+@pytest.fixture(scope="session")
+def app_url(app_log):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("app") / "log.txt"
-    with log.open("w") as out:
+    write_labelled_pictures(app_log.parent / "datasets" / "blocks")
+    own = {
+        "SEGDEMO_DATASETS": str(app_log.parent / "datasets"),
+        "SEGDEMO_RESULTS": str(app_log.parent / "results.sqlite"),
+    }
+    with app_log.open("w") as out:
         app = subprocess.Popen(
-            [sys.executable, ROOT / "tests/browser/serve.py", str(port)], cwd=ROOT, stdout=out, stderr=out
-        )
+            [sys.executable, ROOT / "tests/browser/serve.py", str(port)],
+            cwd=ROOT, stdout=out, stderr=out, env=os.environ | own,
+        )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait(f"{url}/_stcore/health", app, log)
+        _wait(f"{url}/_stcore/health", app, app_log)
         yield url
     finally:
         app.terminate()
         app.wait(20)
-    assert "Traceback" not in log.read_text(), log.read_text()
+    assert "Traceback" not in app_log.read_text(), app_log.read_text()
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +79,20 @@ def visit(chromium, app_url):
     yield opened
     for page in pages:
         page.close()
+
+
+def write_labelled_pictures(folder):
+    """Six pictures on which the fake models are right but for cars at the foot, the more the later the picture."""
+    for part in ("images", "labels"):
+        (folder / part).mkdir(parents=True)
+    for i in range(6):
+        labels = np.zeros((120, 160), np.uint8)
+        labels[60:, :80], labels[60:, 80:] = 1, 3
+        labels[120 - 8 * i :] = CAMVID.classes.index("car")
+        Image.fromarray(labels).save(folder / "labels" / f"{i}.png")
+        Image.new("RGB", (160, 120), (40 + 20 * i, 90, 60)).save(folder / "images" / f"{i}.png")
+    rows = [{"id": i, "name": name, "color": CAMVID.colors[i]} for i, name in enumerate(CAMVID.classes)]
+    (folder / "classes.json").write_text(json.dumps({"name": "blocks", "ignore_index": 255, "classes": rows}))
 
 
 def _wait(url, app, log):

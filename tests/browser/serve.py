@@ -11,7 +11,15 @@ from streamlit.web import bootstrap  # noqa: E402
 
 from segdemo import models  # noqa: E402
 
-models.load = FakeModels().load
+fakes = FakeModels()
+
+
+def load(key, *arguments, **options):
+    print("loading", key, flush=True)
+    return fakes.load(key, *arguments, **options)
+
+
+models.load = load
 options = {"server.port": int(sys.argv[1]), "server.headless": True, "server.fileWatcherType": "none"}
 bootstrap.load_config_options(options)
 bootstrap.run(str(ROOT / "streamlit_app.py"), False, [], options)
