@@ -381,3 +381,12 @@ def test_an_unknown_convention_is_named():
 def test_the_mean_over_pictures_is_not_taken_from_a_sum():
     with pytest.raises(ValueError, match="per_image_mean_iou"):
         golden().mean_iou("per_image")
+
+
+@pytest.mark.parametrize("run", [1, 3, 50, 10**6])
+def test_smooth_and_restless_labels_are_counted_alike(run):
+    rng = np.random.default_rng(run)
+    truth, prediction = (np.repeat(rng.integers(0, 9, 300_000 // run + 2, np.uint8), run)[:300_001] for _ in range(2))
+    expected = np.zeros((9, 10), np.int64)
+    np.add.at(expected, (truth, prediction), 1)
+    np.testing.assert_array_equal(count(truth, prediction, 9).counts, expected)
