@@ -45,8 +45,10 @@ def latency(times: pd.DataFrame, title: str) -> go.Figure:
     return figure
 
 
-def confusion(shares: pd.DataFrame, by: str) -> go.Figure:
-    """`score_tables.confusion` as a map of cells: darker where more pixels are.
+def confusion(shares: pd.DataFrame, by: str, background: str) -> go.Figure:
+    """`score_tables.confusion` as a map of cells: fuller where more pixels are.
+
+    background: the page's colour, of empty cells; plotly writes on each cell in what can be read on its colour.
 
     The second trace has a point for each cell, row by row: a heat map's own cells cannot be chosen with a click.
     """
@@ -54,7 +56,7 @@ def confusion(shares: pd.DataFrame, by: str) -> go.Figure:
         z=shares.to_numpy(),
         x=list(shares.columns),
         y=list(shares.index),
-        colorscale=[[0, "rgba(31,143,134,0.03)"], [1, "#1f8f86"]],
+        colorscale=[[0, background], [1, "#1f8f86"]],
         zmin=0,
         zmax=100,
         showscale=False,

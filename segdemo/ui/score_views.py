@@ -193,7 +193,8 @@ def _height(table: pd.DataFrame) -> int | Literal["content"]:
 def _confusion(run: RunScores) -> Cell | None:
     by = st.segmented_control("In percent of", ["truth", "prediction"], default="truth", required=True) or "truth"
     shares = score_tables.confusion(run, by)
-    figure = charts.confusion(shares, by)
+    theme = st.context.theme.type or "light"
+    figure = charts.confusion(shares, by, st.get_option(f"theme.{theme}.backgroundColor") or "#ffffff")
     event = st.plotly_chart(
         figure, config=_PLOT, on_select="rerun", selection_mode="points", key=f"confusion:{run.run.id}:{by}"
     )
