@@ -9,7 +9,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -23,6 +24,7 @@ from segdemo.terminal import Faults, ProgressBar
 
 if TYPE_CHECKING:
     from segdemo.datasets import Dataset
+    from segdemo.evaluate import EvaluationProgress
     from segdemo.images import InputImage
     from segdemo.models import Model
     from segdemo.results import Results, Run
@@ -74,6 +76,10 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     evaluate.add_argument("--limit", type=_count, metavar="N", help="the first N pictures only")
     evaluate.add_argument("--device", default="auto", help="auto (the default), cpu, cuda, cuda:1 or mps")
     evaluate.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "fp16"))
+    evaluate.add_argument("--engine", default="serial", choices=("serial", "ray"), help="ray: on a cluster of Ray's")
+    evaluate.add_argument(
+        "--ray-address", metavar="HOST:PORT", help="of the cluster (default: RAY_ADDRESS, else this machine alone)"
+    )
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="all scores")
     evaluate.add_argument("--csv", type=Path, metavar="FILE", help="the scores of each class")
     evaluate.set_defaults(run=_evaluate)
@@ -223,8 +229,12 @@ def _evaluate(args: argparse.Namespace) -> int:
     from segdemo.results import Results
 
     faults = Faults()
+    if args.engine == "serial" and args.ray_address:
+        faults.tell("--ray-address is of use with --engine ray only.")
+        return 2
     try:
-        devices.check_precision(devices.choose(args.device), args.precision)
+        if args.engine == "serial":  # a cluster may have devices that this machine lacks
+            devices.check_precision(devices.choose(args.device), args.precision)
     except ModelError as error:
         faults.tell(str(error))
         return 2
@@ -233,9 +243,10 @@ def _evaluate(args: argparse.Namespace) -> int:
         dataset, results = open_dataset(args.dataset), Results()
         for left_out in dataset.skipped:
             faults.tell(f"{left_out.name} {left_out.reason}")
-        for spec in dict.fromkeys(args.model):
-            with faults.told_of(spec.key):
-                runs.append(scoreboard.gather(results, _run_over(dataset, spec, results, args)))
+        with faults.told_of(f"--engine {args.engine}"), _connected(args):
+            for spec in dict.fromkeys(args.model):
+                with faults.told_of(spec.key):
+                    runs.append(scoreboard.gather(results, _run_over(dataset, spec, results, args)))
     for run in runs:
         for name, reason in run.skipped:
             faults.tell(f"{run.run.identity.model}: {reason}" if name in reason else f"{name}: {reason}")
@@ -244,17 +255,41 @@ def _evaluate(args: argparse.Namespace) -> int:
     return faults.code
 
 
+def _connected(args: argparse.Namespace) -> AbstractContextManager[None]:
+    """The connection that the engine needs, kept for all models."""
+    if args.engine == "serial":
+        return nullcontext()
+    from segdemo.evaluate_on_ray import cluster
+
+    return cluster(args.ray_address)
+
+
 def _run_over(dataset: "Dataset", spec: ModelSpec, results: "Results", args: argparse.Namespace) -> "Run":
     """Evaluate the model with a progress bar; its run."""
+    engine = _serially if args.engine == "serial" else _on_ray
+    with ProgressBar(spec.key, "pictures") as bar:
+        for progress in engine(dataset, spec, results, args):
+            bar(progress.done, progress.pictures)
+    return progress.run
+
+
+def _serially(
+    dataset: "Dataset", spec: ModelSpec, results: "Results", args: argparse.Namespace
+) -> "Iterator[EvaluationProgress]":
     from segdemo import models
     from segdemo.evaluate import SCORE_THRESHOLD, evaluate
 
     with ProgressBar(spec.key) as bar:
         model = models.load(spec.key, args.device, args.precision, progress=bar, score_threshold=SCORE_THRESHOLD)
-    with ProgressBar(spec.key, "pictures") as bar:
-        for progress in evaluate(model, dataset, results, args.limit):
-            bar(progress.done, progress.pictures)
-    return progress.run
+    return evaluate(model, dataset, results, args.limit)
+
+
+def _on_ray(
+    dataset: "Dataset", spec: ModelSpec, results: "Results", args: argparse.Namespace
+) -> "Iterator[EvaluationProgress]":
+    from segdemo.evaluate_on_ray import evaluate_on_ray
+
+    return evaluate_on_ray(spec, dataset, args.dataset, results, args.limit, args.device, args.precision)
 
 
 def _show(report: dict[str, Any], runs: "list[RunScores]", args: argparse.Namespace, faults: Faults) -> None:

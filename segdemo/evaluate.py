@@ -10,17 +10,19 @@ follow each other run together. Nothing grows with the number of pictures but th
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
+from typing import Any
 
 from segdemo import devices, models
 from segdemo.class_mapping import ClassMapping, mapping
 from segdemo.datasets.dataset import Dataset
 from segdemo.errors import ImageError
-from segdemo.models import Model, weights
-from segdemo.models.catalog import Task
+from segdemo.models import Model, Precision, weights
+from segdemo.models.catalog import ModelSpec, Task
 from segdemo.prediction import Prediction
 from segdemo.results import Picture, Results, Run, RunIdentity
 from segdemo.sample import Sample
@@ -42,13 +44,15 @@ class EvaluationProgress:
     left_s: float | None
 
 
-def identify(model: Model, dataset: Dataset, limit: int | None = None) -> RunIdentity:
-    """What this model's run over the first `limit` pictures of the data set is known by."""
+def identify(spec: ModelSpec, precision: Precision, dataset: Dataset, limit: int | None = None) -> RunIdentity:
+    """What this model's run over the first `limit` pictures of the data set is known by.
+
+    Raises `SegdemoError` where model and data set have no class in common.
+    """
     pictures = len(dataset) if limit is None else min(limit, len(dataset))
-    space = mapping(dataset.space, model.space).space
-    return RunIdentity(
-        model.spec.key, weights.fingerprint(model.spec), model.precision, dataset.name, dataset.digest, space, pictures
-    )
+    space = mapping(dataset.space, spec.space).space
+    fingerprint = weights.fingerprint(spec)
+    return RunIdentity(spec.key, fingerprint, precision, dataset.name, dataset.digest, space, pictures)
 
 
 def evaluate(
@@ -60,7 +64,22 @@ def evaluate(
     be used is kept as skipped, with the reason. Raises `ModelError` where model and data set have no class in common or
     a picture does not fit into memory.
     """
-    run = results.begin(identify(model, dataset, limit), asdict(devices.environment(model.device)))
+    identity = identify(model.spec, model.precision, dataset, limit)
+    environment = asdict(devices.environment(model.device))
+    yield from keep(identity, environment, results, partial(_scored, model, dataset))
+
+
+def keep(
+    identity: RunIdentity,
+    environment: dict[str, Any],
+    results: Results,
+    scored: Callable[[Sequence[int]], Iterator[Picture]],
+) -> Iterator[EvaluationProgress]:
+    """Begin the run or take it up again: keep the pictures that it lacks, reporting after each.
+
+    environment: what the run is computed on. scored: gives the pictures at the positions it is asked for, in any order.
+    """
+    run = results.begin(identity, environment)
     kept = results.done(run)
     skipped = sum(picture.skipped is not None for picture in results.pictures(run)) if kept else 0
     done, begun = len(kept), time.monotonic()
@@ -68,8 +87,7 @@ def evaluate(
     yield EvaluationProgress(run, done, skipped, pictures, None)
     if run.finished:
         return
-    positions = [i for i in range(pictures) if i not in kept]
-    for picture in _scored(model, dataset, positions):
+    for picture in scored([i for i in range(pictures) if i not in kept]):
         results.add(run, picture)
         done += 1
         skipped += picture.skipped is not None
@@ -78,19 +96,24 @@ def evaluate(
     results.finish(run)
 
 
+def batch_size(device: str) -> int:
+    """How many pictures run together on a device, as torch names it."""
+    return _BATCH_ON_GPU if device.startswith("cuda") else 1
+
+
 def _scored(model: Model, dataset: Dataset, positions: Sequence[int]) -> Iterator[Picture]:
     """The pictures at these positions, scored or skipped; scoring lags behind the model."""
-    batch = _BATCH_ON_GPU if model.device.startswith("cuda") else 1
+    batch = batch_size(model.device)
     common = mapping(dataset.space, model.space)
     waiting: deque[Future[Picture]] = deque()
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
             samples = _read_ahead(pool, dataset, positions, 2 * batch + _THREADS)
-            for item in _predicted(model, samples, batch):
+            for item in predicted(model, samples, batch):
                 if isinstance(item, Picture):
                     yield item
                     continue
-                waiting.append(pool.submit(_score, *item, model.spec.task, common))
+                waiting.append(pool.submit(score_one, *item, model.spec.task, common))
                 if len(waiting) > 2 * batch:
                     yield waiting.popleft().result()
             while waiting:
@@ -104,14 +127,14 @@ def _read_ahead(
 ) -> Iterator[tuple[int, Sample] | Picture]:
     """The samples at these positions, the next ones already read by threads; what cannot be read comes as skipped."""
     left = iter(positions)
-    reading = deque(pool.submit(_read, dataset, i) for i in islice(left, ahead))
+    reading = deque(pool.submit(read_one, dataset, i) for i in islice(left, ahead))
     while reading:
         sample = reading.popleft().result()
-        reading.extend(pool.submit(_read, dataset, i) for i in islice(left, 1))
+        reading.extend(pool.submit(read_one, dataset, i) for i in islice(left, 1))
         yield sample
 
 
-def _predicted(
+def predicted(
     model: Model, samples: Iterable[tuple[int, Sample] | Picture], batch: int
 ) -> Iterator[tuple[int, Sample, Prediction] | Picture]:
     """Samples with the model's answers; up to `batch` of one size that follow each other run together."""
@@ -133,12 +156,14 @@ def _predicted(
     yield from answered()
 
 
-def _read(dataset: Dataset, position: int) -> tuple[int, Sample] | Picture:
+def read_one(dataset: Dataset, position: int) -> tuple[int, Sample] | Picture:
+    """The sample at a position, or the picture that is skipped because it cannot be read."""
     try:
         return position, dataset.read(position)
     except (ImageError, OSError) as error:
         return Picture(position, f"#{position}", None, str(error))
 
 
-def _score(position: int, sample: Sample, prediction: Prediction, task: Task, common: ClassMapping) -> Picture:
+def score_one(position: int, sample: Sample, prediction: Prediction, task: Task, common: ClassMapping) -> Picture:
+    """What is kept of a picture and the model's answer."""
     return Picture(position, sample.name, score(sample, prediction, task, common).pack(), None)

@@ -79,7 +79,7 @@ def unpack(data: bytes) -> PictureScores:
     parts: dict[str, Any] = {}
     for name, kind in _COUNTS.items():
         stored_fields = [field.name for field in fields(kind) if f"{name}.{field.name}" in arrays]
-        values = {field: _plain(arrays[f"{name}.{field}"]) for field in stored_fields}
+        values = {field: _plain(arrays[f"{name}.{field}"], field) for field in stored_fields}
         parts[name] = kind(**values) if values else None
     if "instances" in arrays:
         record = json.loads(arrays["instances"].tobytes())
@@ -94,11 +94,11 @@ def _things(segments: TrueSegments, common: ClassMapping) -> TrueSegments:
     return TrueSegments(segments.boxes_xyxy[kept], masks, segments.class_ids[kept], segments.crowd[kept])
 
 
-def _plain(array: np.ndarray) -> Any:
-    """Numbers as numbers; pairs of them, the widths of boundaries, as tuples."""
+def _plain(array: np.ndarray, field: str) -> Any:
+    """Numbers as numbers, the widths of boundaries as a pair of them."""
     if array.ndim == 0:
         return array.item()
-    return tuple(array.tolist()) if array.shape == (2,) else array
+    return tuple(array.tolist()) if field == "widths" else array
 
 
 def score(sample: Sample, prediction: Prediction, task: Task, common: ClassMapping) -> PictureScores:

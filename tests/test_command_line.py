@@ -415,7 +415,14 @@ def test_evaluate_goes_on_with_the_other_models_where_one_fails(fakes, store, ca
     assert MASKRCNN in shown.out
 
 
-@pytest.mark.parametrize("words", [["--limit", "0"], ["--convention", "mine"]])
+def test_evaluate_refuses_a_cluster_that_nothing_would_run_on(fakes, store, capsys):
+    assert evaluate("street-scenes:1", "--ray-address", "auto") == 2
+
+    assert capsys.readouterr().err == "segdemo: --ray-address is of use with --engine ray only.\n"
+    assert fakes.made == []
+
+
+@pytest.mark.parametrize("words", [["--limit", "0"], ["--convention", "mine"], ["--engine", "steam"]])
 def test_evaluate_refuses_wrong_use(words, store):
     with pytest.raises(SystemExit) as ended:
         evaluate("street-scenes:1", *words)

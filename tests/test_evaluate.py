@@ -12,6 +12,7 @@ from segdemo.errors import ImageError, ModelError, SegdemoError
 from segdemo.evaluate import evaluate, identify
 from segdemo.images import InputImage
 from segdemo.labels import CAMVID, VOID, LabelSpace
+from segdemo.models.catalog import find
 from segdemo.results import Results
 from segdemo.sample import Sample, TrueSegments
 from segdemo.scoring import unpack
@@ -115,13 +116,14 @@ def test_the_limit_takes_the_first_pictures(results: Results):
 
 
 def test_other_data_weights_or_precision_is_another_run(monkeypatch: pytest.MonkeyPatch):
-    identity = identify(FakeModel(KEY), Blocks())
-    assert identity == identify(FakeModel(KEY), Blocks())
-    assert identity != identify(FakeModel(KEY, precision="bf16"), Blocks())
-    assert identity != identify(FakeModel("starter/segformer"), Blocks())
-    assert identity != identify(FakeModel(KEY), replace(Blocks(), digest="2" * 64))
+    spec, dataset = find(KEY), Blocks()
+    identity = identify(spec, "fp32", dataset)
+    assert identity == identify(spec, "fp32", Blocks())
+    assert identity != identify(spec, "bf16", dataset)
+    assert identity != identify(find("starter/segformer"), "fp32", dataset)
+    assert identity != identify(spec, "fp32", replace(dataset, digest="2" * 64))
     monkeypatch.setattr("segdemo.models.weights.fingerprint", lambda spec: "retrained")
-    assert identity != identify(FakeModel(KEY), Blocks())
+    assert identity != identify(spec, "fp32", dataset)
 
 
 def test_other_label_sets_are_scored_over_the_classes_both_know(results: Results):

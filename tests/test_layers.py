@@ -14,7 +14,7 @@ LAYERS = [
         *("confusion", "boundary", "object_sizes", "calibration", "significance", "class_mapping"),
     },
     {"label_image", "matching", "rle", "average_precision", "overlay", "datasets", "models"},
-    {"exports", "scoring", "scoreboard", "evaluate", "benchmark", "training", "results"},
+    {"exports", "scoring", "scoreboard", "evaluate", "evaluate_on_ray", "benchmark", "training", "results"},
     {"tables", "score_tables", "charts", "terminal"},
     {"ui"},
     {"pages", "streamlit_app", "__main__"},

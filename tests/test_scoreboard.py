@@ -7,10 +7,11 @@ from fakes import FakeModel
 from test_evaluate import Blocks
 
 from segdemo import scoreboard
+from segdemo.boundary import BoundaryCounts
 from segdemo.errors import ResultsError
 from segdemo.evaluate import evaluate
 from segdemo.results import Results
-from segdemo.scoring import unpack
+from segdemo.scoring import PictureScores, add, unpack
 
 KEYS = ("starter/fcn", "starter/segformer", "starter/mask2former")
 
@@ -47,6 +48,14 @@ def test_sums_are_those_of_the_pictures(results: Results):
     assert run.total.coverage.labelled == sum(scores.coverage.labelled for scores in each)
     assert run.tallies.shape == (12, 3, 11)
     assert np.array_equal(run.tallies.sum(0), run.total.classes.tally())
+
+
+def test_two_classes_are_summed_as_any_other_number_is(results: Results):
+    counts = BoundaryCounts(np.array([3, 4]), np.array([5, 6]), (2, 2))
+    packed = PictureScores(boundaries=counts).pack()
+    total = add(unpack(packed), unpack(packed))
+    assert total.boundaries.intersection.tolist() == [6, 8]
+    assert total.boundaries.widths == (2, 2)
 
 
 def test_a_report_holds_the_promised_fields_and_is_plain_json(results: Results):
