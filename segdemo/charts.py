@@ -74,6 +74,7 @@ def confusion(shares: pd.DataFrame, by: str, background: str) -> go.Figure:
         unselected={"marker": {"opacity": 1}},
         hovertemplate=f"truth %{{y}}, prediction %{{x}}: %{{customdata:.1f}} % of the {by}<extra></extra>",
     )
+    axis = {"fixedrange": True, "automargin": True, "showgrid": False}
     figure = go.Figure([heat, cells])
     figure.update_layout(
         height=max(320, 60 + 28 * len(shares)),
@@ -81,8 +82,8 @@ def confusion(shares: pd.DataFrame, by: str, background: str) -> go.Figure:
         clickmode="event+select",
         dragmode=False,
         margin={"l": 0, "r": 0, "t": 8, "b": 0},
-        xaxis={"title": "prediction", "side": "bottom", "fixedrange": True, "automargin": True},
-        yaxis={"title": "truth", "autorange": "reversed", "fixedrange": True, "automargin": True},
+        xaxis={"title": "prediction", "side": "bottom", **axis},
+        yaxis={"title": "truth", "autorange": "reversed", **axis},
     )
     return figure
 
