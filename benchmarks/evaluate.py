@@ -3,8 +3,10 @@
     python -m benchmarks.evaluate speed [KEY ...]
     python -m benchmarks.evaluate memory COUNT
 
-speed: JPEG street scenes of 480×360 in a folder, scored by `evaluate` (read, run, count, keep) and by a loop that only
-runs the model's forward pass on ready tensors of the same sizes, in turns within one process.
+speed: JPEG street scenes of 480×360 in a folder, scored by `evaluate` (read, run, count, keep), in turns with a loop
+that only runs the model's forward pass on ready tensors of the same sizes: the network as its library calls it, which
+in torchvision's semantic ones resizes the logits to the input (a postprocessing step of ours), and up to Mask R-CNN's
+small masks.
 memory: the peak resident memory of this process over COUNT pictures; run it for several counts and compare.
 """
 
@@ -24,6 +26,7 @@ from segdemo.datasets.street_scenes import street_scene
 from segdemo.evaluate import evaluate
 from segdemo.labels import CAMVID
 from segdemo.models.catalog import CATALOG
+from segdemo.models.from_torchvision import SemanticModel
 from segdemo.results import Results
 
 PICTURES = 40
@@ -59,11 +62,12 @@ def _speed(folder: Path, keys: list[str]) -> None:
 
 def _forward(model: models.Model, dataset: Dataset) -> float:
     inputs = model.preprocess([dataset.read(0).image])
+    forward = model.network.module if isinstance(model, SemanticModel) else model.forward
     with devices.inference(model.device):
-        model.forward(inputs)
+        forward(inputs)
         start = time.perf_counter()
         for _ in range(PICTURES):
-            model.forward(inputs)
+            forward(inputs)
     return time.perf_counter() - start
 
 

@@ -10,12 +10,12 @@ Pixels whose truth is `VOID` leave the masks of truth and prediction before outl
 there never counts, and both masks end at the same place: a perfect prediction scores 1.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from segdemo.confusion import count_pairs
 from segdemo.labels import VOID
 
 _SHARE_OF_DIAGONAL: Final = 0.02  # the paper's choice for pictures of common sizes
@@ -63,38 +63,40 @@ def count_boundaries(
         raise ValueError(f"expected two label maps (H, W) of one shape, got {truth.shape} and {prediction.shape}")
     height, columns = truth.shape
     width = boundary_width((height, columns)) if width is None else width
-    prediction = np.where(truth == VOID, np.uint8(VOID), prediction)
-    true_rim, predicted_rim = _rim(truth, width), _rim(prediction, width)
-    # `VOID` is an id without a class: counted like one and cut off.
-    true, predicted = (_pixels(rim)[:num_classes] for rim in (truth[true_rim], prediction[predicted_rim]))
-    both = _pixels(truth[true_rim & predicted_rim & (truth == prediction)])[:num_classes]
-    return BoundaryCounts(both, true + predicted - both, (width, width))
+    prediction = _void_where(truth == VOID, prediction)
+    rims = (_void_where(_inside(labels, width), labels) for labels in (truth, prediction))
+    pairs = count_pairs(*rims)
+    both, true, predicted = (n[:num_classes] for n in (pairs.diagonal(), pairs.sum(axis=1), pairs.sum(axis=0)))
+    return BoundaryCounts(both.copy(), true + predicted - both, (width, width))
 
 
-def _rim(labels: np.ndarray, width: int) -> np.ndarray:
-    """(H, W) bool: pixels with another label or the outside of the picture within `width` rows and columns."""
-    rim = np.ones(labels.shape, np.bool_)
+def _void_where(mask: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The label map with `VOID` where the mask is true; it has all bits set, so this is one "or"."""
+    return labels | -mask.view(np.uint8)
+
+
+def _inside(labels: np.ndarray, width: int) -> np.ndarray:
+    """(H, W) bool: pixels with neither another label nor the outside of the picture within `width` rows and columns."""
+    inside = np.zeros(labels.shape, np.bool_)
     if min(labels.shape) > 2 * width:
-        # Only here does the window lie inside the picture; it holds one label where its least is its largest.
-        rim[width:-width, width:-width] = _extreme(np.minimum, labels, width) != _extreme(np.maximum, labels, width)
-    return rim
+        changes = labels[:-1, :-1] != labels[:-1, 1:]
+        changes |= labels[:-1, :-1] != labels[1:, :-1]
+        # A window without a change to the right or down holds one label, but for its last corner.
+        corner, centre = labels[2 * width :, 2 * width :], labels[width:-width, width:-width]
+        inside[width:-width, width:-width] = ~_any(changes, 2 * width) & (corner == centre)
+    return inside
 
 
-def _extreme(choose: Callable[..., np.ndarray], labels: np.ndarray, width: int) -> np.ndarray:
-    """(H - 2 width, W - 2 width): the minimum or maximum over windows of 2 width + 1 pixels a side.
+def _any(marks: np.ndarray, side: int) -> np.ndarray:
+    """(H - side + 1, W - side + 1) bool: whether any of the marks (H, W) lies in each window of `side` pixels a side.
 
     By rows, then columns; each pass doubles the window, so that few passes over the map are enough.
     """
-    side = 2 * width + 1
     for _ in range(2):
         reach = 1
         while reach < side:
             step = min(reach, side - reach)
-            labels = choose(labels[:-step], labels[step:])
+            marks = marks[:-step] | marks[step:]
             reach += step
-        labels = labels.T
-    return labels
-
-
-def _pixels(labels: np.ndarray) -> np.ndarray:
-    return np.bincount(labels, minlength=VOID + 1)
+        marks = marks.T
+    return marks

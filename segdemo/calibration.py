@@ -60,20 +60,25 @@ def count_confidence(truth: np.ndarray, prediction: np.ndarray, confidence: np.n
             "truth, prediction and confidence must have one shape, confidence in float16, "
             f"got {truth.shape}, {prediction.shape} and {confidence.dtype} {confidence.shape}"
         )
-    claimed = (truth != VOID) & (prediction != VOID)
     # float16 has so few values that they are counted by their bits, which ascend with them from 0 to 1.
-    bits = confidence[claimed].view(np.uint16)
-    if bits.size and bits.max() >= _VALUES.size:
-        raise ValueError(f"confidence must be in [0, 1], got {bits.max().view(np.float16)}")
-    cases = np.bincount(bits, minlength=_VALUES.size)
-    right = np.bincount(bits[(truth == prediction)[claimed]], minlength=_VALUES.size)
-    return CalibrationBins(_by_bin(cases).astype(np.int64), _by_bin(cases * _VALUES), _by_bin(right).astype(np.int64))
+    unclaimed = ((truth == VOID) | (prediction == VOID)) * np.uint16(_UNCLAIMED)
+    bits = confidence.view(np.uint16)
+    largest = (bits & ~unclaimed).max(initial=0)
+    if largest >= _VALUES.size:
+        raise ValueError(f"confidence must be in [0, 1], got {largest.view(np.float16)}")
+    bits = bits | (truth == prediction) * np.uint16(_RIGHT) | unclaimed
+    table = np.bincount(bits.ravel(), minlength=_UNCLAIMED)
+    wrong, right = (table[start : start + _VALUES.size] for start in (0, _RIGHT))
+    cases = wrong + right
+    return CalibrationBins(_by_bin(cases), _by_bin(cases * _VALUES), _by_bin(right))
 
 
-# Every float16 from 0 to 1, and its bin.
+# Every float16 from 0 to 1, and where the values of each bin begin.
 _VALUES: Final = np.arange(np.float16(1).view(np.uint16) + 1, dtype=np.uint16).view(np.float16).astype(np.float64)
-_BIN: Final = np.minimum(_VALUES * BINS, BINS - 1).astype(np.int64)
+_BIN_STARTS: Final = np.searchsorted(_VALUES * BINS, np.arange(BINS))
+_RIGHT: Final = 1 << 14  # a bit that no float16 from 0 to 1 has
+_UNCLAIMED: Final = (1 << 16) - 1
 
 
 def _by_bin(of_values: np.ndarray) -> np.ndarray:
-    return np.bincount(_BIN, of_values, minlength=BINS)
+    return np.add.reduceat(of_values, _BIN_STARTS)

@@ -194,17 +194,16 @@ class ClassMapping:
 
     def truth(self, labels: np.ndarray) -> np.ndarray:
         """A true label map, (H, W) uint8, in `space`; what is not covered becomes `VOID`: not scored."""
-        return np.take(self.truth_ids, labels)
+        return _mapped(self.truth_ids, labels)
 
     def prediction(self, labels: np.ndarray) -> np.ndarray:
         """A predicted label map, (H, W) uint8, in `space`; what is not covered becomes `VOID`: a miss."""
-        return np.take(self.prediction_ids, labels)
+        return _mapped(self.prediction_ids, labels)
 
     def coverage(self, labels: np.ndarray) -> Coverage:
         """How much of a true label map is scored, given in the truth's own ids."""
-        pixels = np.bincount(labels.ravel(), minlength=VOID + 1)[:VOID]
-        labelled = int(pixels.sum())
-        return Coverage(labelled - sum(int(pixels[i]) for i in self.truth_only), labelled)
+        covered, labelled = (int(np.count_nonzero(ids != VOID)) for ids in (self.truth(labels), labels))
+        return Coverage(covered, labelled)
 
 
 def mapping(truth: LabelSpace, prediction: LabelSpace) -> ClassMapping:
@@ -214,8 +213,7 @@ def mapping(truth: LabelSpace, prediction: LabelSpace) -> ClassMapping:
     does not know, and COCO's two sets, are compared by name. Raises `SegdemoError` where no class is left.
     """
     if truth.classes == prediction.classes:
-        same = np.arange(VOID + 1, dtype=np.uint8)
-        return ClassMapping(truth, same, same, frozenset(), frozenset())
+        return ClassMapping(truth, _SAME, _SAME, frozenset(), frozenset())
     groups = _groups(_holdings(truth, prediction), _holdings(prediction, truth))
     if not groups:
         raise SegdemoError(
@@ -233,6 +231,13 @@ def mapping(truth: LabelSpace, prediction: LabelSpace) -> ClassMapping:
     truth_ids, truth_only = _table(of_truth, truth)
     prediction_ids, prediction_only = _table(of_prediction, prediction)
     return ClassMapping(space, truth_ids, prediction_ids, truth_only, prediction_only)
+
+
+_SAME: Final = np.arange(VOID + 1, dtype=np.uint8)
+
+
+def _mapped(table: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return labels if table is _SAME else np.take(table, labels)
 
 
 class _Holding(NamedTuple):

@@ -223,15 +223,14 @@ def count(truth: Any, prediction: Any, num_classes: int) -> ClassCounts:
             "truth and prediction must be uint8 of one shape, "
             f"got {truth.dtype} {tuple(truth.shape)} and {prediction.dtype} {tuple(prediction.shape)}"
         )
-    pairs = _count_pairs(truth, prediction) if isinstance(truth, np.ndarray) else _count_on_device(truth, prediction)
-    table = pairs.reshape(_IDS, _IDS)
+    table = count_pairs(truth, prediction) if isinstance(truth, np.ndarray) else _count_on_device(truth, prediction)
     _check_ids("truth", table.sum(axis=1), num_classes)
     _check_ids("prediction", table.sum(axis=0), num_classes)
     return ClassCounts(table[:num_classes, [*range(num_classes), VOID]].astype(np.int64))
 
 
-def _count_pairs(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """(65536,) int64: how often each pair 256 · truth + prediction occurs."""
+def count_pairs(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """How often each pair of ids occurs in two label maps, uint8 of one shape: (256, 256) int64, truth in rows."""
     truth, prediction = truth.ravel(), prediction.ravel()
     counts = np.zeros(_IDS * _IDS, np.int64)
     for start in range(0, truth.size, _BLOCK):
@@ -244,13 +243,13 @@ def _count_pairs(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
             last = np.append(np.flatnonzero(changes), pairs.size - 1)  # of each run
             lengths = np.diff(last, prepend=-1)
             counts += np.bincount(pairs[last], lengths, counts.size).astype(np.int64)
-    return counts
+    return counts.reshape(_IDS, _IDS)
 
 
 def _count_on_device(truth: Any, prediction: Any) -> np.ndarray:
-    """`_count_pairs` of torch tensors, by their own methods: this module does without torch."""
+    """`count_pairs` of torch tensors, by their own methods: this module does without torch."""
     pairs = truth.int() * _IDS + prediction
-    return pairs.flatten().bincount(minlength=_IDS * _IDS).cpu().numpy()
+    return pairs.flatten().bincount(minlength=_IDS * _IDS).cpu().numpy().reshape(_IDS, _IDS)
 
 
 def _check_ids(what: str, pixels: np.ndarray, num_classes: int) -> None:

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -37,7 +38,7 @@ class Environment:
     transformers: str | None
     python: str
     platform: str
-    threads: int  # torch's threads within one operator on the CPU
+    threads: int  # as `threads` tells
     cuda: str | None
     driver: str | None
 
@@ -78,11 +79,24 @@ def check_precision(device: str, precision: str) -> None:
         raise ModelError(f"{describe(device)} has no bf16; choose fp16 or fp32.")
 
 
-@contextmanager
-def inference(device: str) -> Iterator[None]:
-    """The context every stage runs in: no gradients, and among several GPUs this one is the current one."""
+@cache
+def threads() -> int:
+    """torch's threads within one operator on the CPU, as they were when this was first asked."""
     import torch
 
+    return torch.get_num_threads()
+
+
+@contextmanager
+def inference(device: str, side_by_side: int = 1) -> Iterator[None]:
+    """The context every stage runs in: no gradients, and among several GPUs this one is the current one.
+
+    side_by_side: among how many threads the CPU's cores are shared.
+    """
+    import torch
+
+    # The number belongs to the calling thread in part and to the process in part: every run sets its own.
+    torch.set_num_threads(max(1, threads() // side_by_side))
     current = torch.cuda.device(device) if device.startswith("cuda") else nullcontext()
     with torch.inference_mode(), current:
         yield
@@ -177,7 +191,7 @@ def environment(device: str) -> Environment:
         transformers=_version("transformers"),
         python=platform.python_version(),
         platform=platform.platform(),
-        threads=torch.get_num_threads(),
+        threads=threads(),
         cuda=torch.version.cuda if on_cuda else None,
         driver=_driver() if on_cuda else None,
     )

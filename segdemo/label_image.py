@@ -43,8 +43,9 @@ def decode_labels(data: bytes, name: str, space: LabelSpace, size_hw: tuple[int,
     elif mode == "P":
         keys, table = values, _table_of_palette(values, palette or [], space)
     else:
-        keys, table = values[..., 0] if mode == "LA" else values.astype(np.uint16), _table_of_ids(space)
-    found = table[keys]
+        keys, table = values[..., 0] if mode == "LA" else values, _table_of_ids(space)
+        keys = keys if keys.dtype == np.uint8 else keys.astype(np.uint16)
+    found = np.take(table, keys)
     if alpha is not None:
         found[alpha == 0] = VOID
     unknown = found == _UNKNOWN

@@ -44,29 +44,30 @@ def count_by_size(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -
     """
     if truth.shape != prediction.shape or truth.ndim != 2:
         raise ValueError(f"expected two label maps (H, W) of one shape, got {truth.shape} and {prediction.shape}")
-    starts, region = _runs(truth)
-    lengths = np.diff(starts, append=truth.size)
-    right = np.add.reduceat((truth == prediction).ravel(), starts, dtype=np.int64)
-    classes = truth.ravel()[starts]
-    areas = np.bincount(region, lengths)
-    sizes = np.digitize(areas, BOUNDS)[region]
-    cells = sizes * (VOID + 1) + classes
-    counts = [np.bincount(cells, pixels, minlength=len(SIZES) * (VOID + 1)) for pixels in (right, lengths)]
+    first = np.ones(truth.shape, np.bool_)
+    first[:, 1:] = truth[:, 1:] != truth[:, :-1]
+    starts = np.flatnonzero(first)
+    region = _regions(truth, first, starts)
+    right = (truth == prediction).ravel()
+    areas = np.bincount(region, np.diff(starts, append=truth.size))
+    cells = np.digitize(areas, BOUNDS)[region] * (VOID + 1) + truth.ravel()[starts]
+    # Runs are cut once more where right and wrong meet: such pieces are all the one or all the other.
+    pieces = np.flatnonzero(np.append(True, right[1:] != right[:-1]) | first.ravel())
+    pixels = np.diff(pieces, append=truth.size)
+    cells = cells[np.searchsorted(starts, pieces, side="right") - 1]
+    counts = [np.bincount(cells, n, minlength=len(SIZES) * (VOID + 1)) for n in (pixels * right[pieces], pixels)]
     table = np.stack(counts, axis=-1).reshape(len(SIZES), VOID + 1, 2)
     return SizeCounts(table[:, :num_classes].astype(np.int64))
 
 
-def _runs(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The label map as horizontal runs of one label: where each starts in the flat map, and the region it belongs to.
+def _regions(labels: np.ndarray, first: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The connected region that each horizontal run of one label belongs to.
 
-    Runs of one label that touch between rows are edges of a graph; its components are the regions.
+    first: (H, W) bool, where runs begin; starts: the same places in the flat map. Runs of one label that touch between
+    rows are edges of a graph; its components are the regions.
     """
-    first = np.ones(labels.shape, np.bool_)
-    first[:, 1:] = labels[:, 1:] != labels[:, :-1]
-    run = np.cumsum(first, dtype=np.int32).reshape(labels.shape) - 1
     # Two runs may touch along many columns; the first of them, where one of the two begins, is enough.
-    touch = (labels[:-1] == labels[1:]) & (first[:-1] | first[1:])
-    above, below = run[:-1][touch], run[1:][touch]
-    starts = np.flatnonzero(first)
-    graph = coo_array((np.ones(above.size, np.bool_), (above, below)), shape=(starts.size, starts.size))
-    return starts, connected_components(graph, directed=False)[1]
+    touch = np.flatnonzero((labels[:-1] == labels[1:]) & (first[:-1] | first[1:]))
+    above, below = (np.searchsorted(starts, places, side="right") - 1 for places in (touch, touch + labels.shape[1]))
+    graph = coo_array((np.ones(touch.size, np.bool_), (above, below)), shape=(starts.size, starts.size))
+    return connected_components(graph, directed=False)[1]

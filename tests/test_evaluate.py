@@ -58,8 +58,10 @@ def run_all(model: FakeModel, dataset: Dataset, results: Results, limit: int | N
     return list(evaluate(model, dataset, results, limit))
 
 
-def test_counts_are_those_of_each_picture_alone(results: Results):
-    model, dataset = FakeModel(KEY), Blocks()
+@pytest.mark.parametrize("device", ["cpu", "cpu:0"])  # side by side; in batches, as on a GPU
+def test_counts_are_those_of_each_picture_alone(results: Results, monkeypatch: pytest.MonkeyPatch, device: str):
+    monkeypatch.setattr("segdemo.evaluate.batch_size", lambda device: 3)
+    model, dataset = FakeModel(KEY, device), Blocks()
     last = run_all(model, dataset, results)[-1]
     assert (last.done, last.skipped, last.pictures) == (12, 0, 12)
     pictures = list(results.pictures(last.run))

@@ -4,7 +4,6 @@ model = load("starter/segformer")
 [prediction] = predict(model, [image])
 """
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
 from segdemo.models import catalog
 from segdemo.models.catalog import ModelSpec
+from segdemo.models.turns import Turns
 from segdemo.prediction import Prediction, Segments, StageTimes
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -55,8 +55,8 @@ class Model(Protocol):
         """The network's output to answers at the pictures' size, in the order of the pictures."""
 
 
-# One picture runs at a time: parallel calls on one device raise peak memory and spoil every timing, and are no faster.
-_RUNNING = threading.Lock()
+# A run that is timed is alone: others beside it would raise peak memory and spoil its times.
+_TURNS = Turns()
 
 
 def load(
@@ -82,9 +82,11 @@ def load(
     return _adapter(spec)(spec, where, precision, weights == "trained", progress, score_threshold)
 
 
-def predict(model: Model, images: Sequence[InputImage]) -> list[Prediction]:
+def predict(model: Model, images: Sequence[InputImage], side_by_side: int = 1) -> list[Prediction]:
     """Answers in the order of the pictures; pictures of one size run as one batch.
 
+    side_by_side: how many threads call this at once, each of which gets its share of the CPU's cores. Their times are
+        not those of a run alone.
     A batch that does not fit into the device's memory is halved. Raises `ModelError` where one picture does not fit.
     """
     if not model.trained:
@@ -94,7 +96,7 @@ def predict(model: Model, images: Sequence[InputImage]) -> list[Prediction]:
         by_size.setdefault(image.size_hw, []).append(i)
     found: dict[int, Prediction] = {}
     for indices in by_size.values():
-        answers, times = _run_halving(model, [images[i] for i in indices])
+        answers, times = _run_halving(model, [images[i] for i in indices], side_by_side)
         for i, answer in zip(indices, answers, strict=True):
             found[i] = Prediction(
                 model=model.spec.key, space=model.space, labels=answer.labels, confidence=answer.confidence,
@@ -103,10 +105,14 @@ def predict(model: Model, images: Sequence[InputImage]) -> list[Prediction]:
     return [found[i] for i in range(len(images))]
 
 
-def run_stages(model: Model, images: Sequence[InputImage]) -> tuple[list[Answer], StageTimes]:
-    """Run the three stages on pictures of one size, timed with the device synchronised; untrained models too."""
+def run_stages(model: Model, images: Sequence[InputImage], side_by_side: int = 1) -> tuple[list[Answer], StageTimes]:
+    """Run the three stages on pictures of one size, timed with the device synchronised; untrained models too.
+
+    side_by_side: see `predict`.
+    """
     size_hw = images[0].size_hw
-    with _RUNNING, devices.inference(model.device):
+    turn = _TURNS.alone() if side_by_side == 1 else _TURNS.together()
+    with turn, devices.inference(model.device, side_by_side):
         start = time.perf_counter()
         inputs = model.preprocess(images)
         devices.synchronise(model.device)
@@ -132,9 +138,9 @@ def _adapter(spec: ModelSpec) -> Callable[[ModelSpec, str, Precision, bool, Prog
     return transformers_adapter.load
 
 
-def _run_halving(model: Model, images: Sequence[InputImage]) -> tuple[list[Answer], StageTimes]:
+def _run_halving(model: Model, images: Sequence[InputImage], side_by_side: int) -> tuple[list[Answer], StageTimes]:
     try:
-        return run_stages(model, images)
+        return run_stages(model, images, side_by_side)
     except Exception as error:
         if not devices.is_out_of_memory(error):
             raise
@@ -147,8 +153,8 @@ def _run_halving(model: Model, images: Sequence[InputImage]) -> tuple[list[Answe
             "choose a smaller picture, a smaller model or another device."
         )
     half = len(images) // 2
-    first, times_first = _run_halving(model, images[:half])
-    second, times_second = _run_halving(model, images[half:])
+    first, times_first = _run_halving(model, images[:half], side_by_side)
+    second, times_second = _run_halving(model, images[half:], side_by_side)
     return first + second, _mean_times(times_first, half, times_second, len(images) - half)
 
 

@@ -18,6 +18,7 @@ from transformers.image_utils import pil_torch_interpolation_mapping
 
 from segdemo.errors import ModelError
 from segdemo.images import InputImage
+from segdemo.models.normalising import normalised
 
 _LONGEST = 8  # times the shorter side; longer pictures are squeezed, 10 by 50000 would become 512 by 2.6 million
 _SHORTEST = 32  # pixels, what the networks' strides need
@@ -53,7 +54,7 @@ class Preprocessing:
         pictures = torch.from_numpy(np.stack([image.rgb for image in images])).to(device).permute(0, 3, 1, 2)
         size = list(self.input_hw(images[0].size_hw))
         resized = TF.resize(pictures, size, interpolation=self.interpolation, antialias=True)
-        return TF.normalize(resized.float(), list(self.mean), list(self.std))
+        return normalised(resized, self.mean, self.std)
 
 
 def of_processor(processor: BaseImageProcessor) -> Preprocessing:
