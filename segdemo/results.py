@@ -20,7 +20,7 @@ from segdemo.labels import LabelSpace
 from segdemo.models import Precision
 from segdemo.models.weights import STARTERS
 
-SCHEMA = 1
+SCHEMA = 2
 FIRST_RUNS = STARTERS / "first_runs.sqlite"  # the starters on generated scenes, by `benchmarks/first_runs.py`
 _WAIT_S = 30.0  # for another process's write to end
 

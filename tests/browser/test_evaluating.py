@@ -53,6 +53,19 @@ def test_the_page_opens_with_a_finished_run(visit):
     assert sorted(mean_iou(page)) == sorted(s.title for s in catalog.CATALOG if s.source == "starter")
 
 
+def test_generated_scenes_are_scored_and_shown(visit):
+    page = visit()
+    page.get_by_role("link", name="Evaluate", exact=True).click()
+    page.get_by_alt_text("Errors of").wait_for()
+    page.get_by_text("60", exact=True).first.click()
+    page.get_by_role("button", name="Evaluate 2 models on 60 pictures").click()
+    page.get_by_text("of 60 pictures").wait_for()
+    page.get_by_alt_text("Errors of").wait_for(timeout=400_000)  # drawing 60 scenes takes a busy machine minutes
+    settled(page)
+    assert sorted(mean_iou(page)) == sorted(TITLES)
+    assert all(0 < float(value) < 1 for value in mean_iou(page).values())  # the fakes know sky, building and road
+
+
 def test_evaluate_sort_look_at_the_worst_switch_convention_and_download(scored, app_log):
     page = scored
     assert sorted(mean_iou(page)) == sorted(TITLES)
