@@ -163,6 +163,22 @@ def legend(prediction: Prediction, palette: np.ndarray | None = None) -> list[Le
     ]
 
 
+def object_numbers(prediction: Prediction) -> np.ndarray | None:
+    """Which object each pixel belongs to, (H, W) uint16: its place among the segments, from 1, or 0 for none.
+
+    Objects are of thing classes; where they overlap, the best lies on top. None where the model makes no segments.
+    """
+    if prediction.segments is None:
+        return None
+    numbers = np.zeros(prediction.labels.shape, np.uint16)
+    segments = prediction.segments
+    for i in reversed(range(len(segments))):
+        if segments.class_ids[i] in prediction.space.things:
+            x1, y1, x2, y2 = segments.boxes_xyxy[i]
+            numbers[y1:y2, x1:x2][segments.masks[i]] = i + 1
+    return numbers
+
+
 def fit(rgb: np.ndarray, labels: np.ndarray, max_side: int) -> tuple[np.ndarray, np.ndarray]:
     """Picture and label map with no side longer than `max_side`; those that fit come back as they are.
 
@@ -172,8 +188,13 @@ def fit(rgb: np.ndarray, labels: np.ndarray, max_side: int) -> tuple[np.ndarray,
     if size_hw == labels.shape:
         return rgb, labels
     picture = Image.fromarray(rgb).resize(size_hw[::-1], Image.Resampling.BOX)
-    rows, columns = _nearest(labels.shape, size_hw)
-    return np.asarray(picture), labels[np.ix_(rows, columns)]
+    return np.asarray(picture), nearest(labels, max_side)
+
+
+def nearest(values: np.ndarray, max_side: int) -> np.ndarray:
+    """A map (H, W) with no side longer than `max_side`, of its own values, each the nearest."""
+    size_hw = _fitted(values.shape, max_side)
+    return values[np.ix_(*_nearest(values.shape, size_hw))]
 
 
 def fit_segments(segments: Segments, size_hw: tuple[int, int], max_side: int) -> Segments:
@@ -203,9 +224,9 @@ def encode_jpeg(rgb: np.ndarray, quality: int = 90) -> bytes:
     return _encode(rgb, "JPEG", quality=quality)
 
 
-def encode_png(rgb: np.ndarray) -> bytes:
-    """The picture (H, W, 3) uint8 as a PNG file, packed fast rather than small."""
-    return _encode(rgb, "PNG", compress_level=1)
+def encode_png(pixels: np.ndarray) -> bytes:
+    """A picture (H, W, 3) or a map (H, W), uint8, as a PNG file, packed fast rather than small."""
+    return _encode(pixels, "PNG", compress_level=1)
 
 
 def _encode(rgb: np.ndarray, file_format: str, **options: int) -> bytes:

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -267,3 +268,30 @@ def test_encoded_pictures_open_again(encode, name):
 
     assert (picture.format, picture.mode, picture.size) == (name, "RGB", (30, 20))
     assert np.abs(np.asarray(picture).astype(int) - rgb).max() <= 2
+
+
+def test_objects_are_numbered_from_the_best_and_the_best_lies_on_top():
+    labels = np.full((4, 6), CAMVID.classes.index("road"), np.uint8)
+    car, road = CAMVID.classes.index("car"), CAMVID.classes.index("road")
+    segments = Segments(
+        boxes_xyxy=np.array([[1, 1, 3, 3], [0, 0, 6, 4], [2, 2, 5, 4]], np.int32),
+        masks=tuple(np.ones(shape, np.bool_) for shape in ((2, 2), (4, 6), (2, 3))),
+        class_ids=np.array([car, road, car], np.uint8),
+        scores=np.array([0.9, 0.8, 0.7], np.float32),
+    )
+    answer = Prediction("starter/mask2former", CAMVID, labels, None, segments, StageTimes(0, 0, 0))
+    numbers = overlay.object_numbers(answer)
+    assert numbers.tolist() == [
+        [0, 0, 0, 0, 0, 0],
+        [0, 1, 1, 0, 0, 0],
+        [0, 1, 1, 3, 3, 0],
+        [0, 0, 3, 3, 3, 0],
+    ]  # the road is no object
+    assert overlay.object_numbers(replace(answer, segments=None)) is None
+
+
+def test_a_shrunk_map_holds_its_own_values():
+    values = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    assert overlay.nearest(values, 4).tolist() == values.tolist()
+    assert set(overlay.nearest(values, 2).ravel().tolist()) <= set(range(12))
+    assert overlay.nearest(values, 2).shape == (2, 2)

@@ -1,6 +1,7 @@
 """The pages, driven as a person would, with fake models in place of networks."""
 
 import io
+import json
 import math
 import tomllib
 import zipfile
@@ -28,7 +29,7 @@ FIRST, SECOND = state.FIRST_MODELS
 
 @pytest.fixture
 def nothing_kept():
-    for kept in (cache.model, cache.run, cache.small):
+    for kept in (cache.model, cache.run, cache.small, cache.viewer_files):
         kept.clear()
 
 
@@ -68,6 +69,12 @@ def clock(monkeypatch):
     stopped = SimpleNamespace(now=0.0)
     monkeypatch.setattr(jobs, "time", SimpleNamespace(monotonic=lambda: stopped.now))
     return stopped
+
+
+def viewed(app):
+    """What the viewer on the page was given; None where there is none."""
+    found = app.get("bidi_component")
+    return json.loads(found[0].proto.json) if found else None
 
 
 def words(app):
@@ -165,6 +172,7 @@ def test_opacity_and_ticks_are_kept_from_page_to_page(models):
     app.slider(key=state.OPACITY).set_value(20).run()
     app.checkbox(key=state.class_key("sky")).uncheck().run()
     app.switch_page(COMPARE).run()
+    app.switch_page("pages/explore/segment.py").run()
     assert app.slider(key=state.OPACITY).value == 20
     assert app.checkbox(key=state.class_key("sky")).value is False
 
@@ -210,9 +218,35 @@ def test_too_many_uploads_are_named_and_left_out(models):
     assert text.plain(f"{pictures.MOST_UPLOADS}.png") not in [button.label for button in app.sidebar.button]
 
 
-def test_a_failing_model_says_so_in_its_place_and_leaves_the_others_standing(models):
+def test_the_viewer_shows_every_model_and_the_labels_in_one_set_of_classes(models):
+    voc = next(spec for spec in catalog.CATALOG if spec.space.name == labels.VOC.name)
+    app = choose(opened(COMPARE), FIRST, voc.key)
+    seen = viewed(app)
+    assert [model["title"] for model in seen["models"]] == [catalog.find(FIRST).title, voc.title]
+    assert {row["name"] for row in seen["classes"]} == {*labels.CAMVID.classes, *labels.VOC.classes}
+    assert [row["name"] for row in seen["classes"] if row["background"]] == ["background"]
+    assert seen["truth"]["classes"] == list(labels.CAMVID.classes)
+    assert "know different classes" in words(app)
+
+
+def test_six_models_are_viewed_together(models):
+    six = [spec.key for spec in catalog.CATALOG[:6]]
+    assert len(viewed(choose(opened(COMPARE), *six))["models"]) == 6
+
+
+def test_labels_of_the_wrong_size_leave_the_viewer_without_labels(models):
+    app = upload(opened(COMPARE), ("street.png", photo()))
+    assert viewed(app)["truth"] is None
+    give_labels(app, png(np.zeros((3, 3), np.uint8)))
+    assert viewed(app)["truth"] is None
+    assert any("3×3" in warning.value or "3 × 3" in warning.value for warning in app.warning)
+
+
+def test_a_failing_model_is_named_and_leaves_the_others_standing(models):
     models.failing[FIRST] = MISSING
     app = opened(COMPARE)
+    assert f"**{catalog.find(FIRST).title}**" in words(app)
+    assert [model["title"] for model in viewed(app)["models"]] == [catalog.find(SECOND).title]
     [error] = app.error
     assert error.value == text.plain(str(MISSING))
     assert list(metrics(app)) == [catalog.find(SECOND).title]
@@ -317,7 +351,7 @@ def test_two_models_of_one_title_are_told_apart_by_their_keys(models, monkeypatc
     title = twin.title
     called = [f"{title} ({key})" for key in (FIRST, twin.key)]
     assert list(dict.fromkeys(app.dataframe[0].value.columns.get_level_values(0))) == called
-    assert all(f"**{name}**" in words(app) for name in called)
+    assert [model["title"] for model in viewed(app)["models"]] == called
 
 
 def test_every_starter_says_what_it_is(models):

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from segdemo import charts, overlay, tables
-from segdemo.ui import about, frame, results, runs, scores, state, views
+from segdemo.ui import about, frame, results, runs, scores, state, viewer, views
 
 picture, chosen = frame.shown_picture(), state.chosen_models()
 frame.heading(picture)
@@ -11,20 +11,26 @@ if len(chosen) < 2:
     st.info("Choose two to six models in the sidebar to see them side by side.", icon=":material/arrow_back:")
     st.stop()
 
-controls, legend = st.container(horizontal=True, vertical_alignment="center"), st.container()
-palettes = views.palettes(spec.space for spec in chosen)
-answered, looks, shown = [], [], []
-for spec, place, run in runs.answers(chosen, picture, views.grid(picture, chosen)):
-    look = views.look(spec.space, palettes[spec.space.name])
-    rows = overlay.legend(run.prediction, look.palette)
-    views.show(place, views.draw(run, picture, look), rows)
-    shown += [(spec.space, row) for row in rows]
-    answered.append(run)
-    looks.append(look)
-with controls:
-    views.controls(with_objects=any(run.prediction.segments is not None for run in answered))
-with legend:
-    views.legend_of_all(shown)
+waiting = st.empty()
+palettes = views.palettes([spec.space for spec in chosen], safe=False)
+looks = {spec.key: views.usual_look(spec.space, palettes[spec.space.name]) for spec in chosen}
+titles = dict(zip(looks, tables.titles(list(looks)), strict=True))
+answered = []
+failed: dict[str, runs.Failure] = {}
+for spec, place, outcome in runs.answers(chosen, picture, lambda: views.grid(waiting, picture, chosen)):
+    if isinstance(outcome, runs.Failure):
+        failed[titles[spec.key]] = outcome
+        continue
+    answered.append(outcome)
+    if place:
+        rows = overlay.legend(outcome.prediction, palettes[spec.space.name])
+        views.show(place, views.draw(outcome, picture, looks[spec.key]), rows)
+waiting.empty()
+if answered:
+    viewer.show(picture, answered, scores.truth(picture, answered[0].prediction))
+for title, failure in failed.items():
+    st.markdown(f"**{title}**")
+    failure.show()
 if not answered:
     st.stop()
 
@@ -35,7 +41,7 @@ table = results.class_table(answered, scored)
 st.subheader("Classes", anchor=False)
 results.show_mean_ious(answered, scored)
 results.show_classes(table)
-results.downloads(answered, looks, picture, table)
+results.downloads(answered, [looks[run.prediction.model] for run in answered], picture, table)
 st.subheader("Times", anchor=False)
 milliseconds = tables.times_table([run.prediction for run in answered])
 st.plotly_chart(charts.latency(milliseconds, results.times_title(answered)), config={"displayModeBar": False})

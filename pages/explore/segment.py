@@ -13,20 +13,24 @@ if not chosen:
 
 spec = frame.choose_one(chosen)
 left, right = st.columns([7, 3], gap="medium")
-answered = list(runs.answers([spec], picture, [left]))
-if not answered:
+[(_, place, answer)] = runs.answers([spec], picture, lambda: [left.empty()])
+if place:
+    place.empty()
+if isinstance(answer, runs.Failure):
+    with left:
+        answer.show()
     st.stop()
 
-[(_, place, run)] = answered
+run = answer
 space = run.prediction.space
-palette = views.palettes([space])[space.name]
+palette = views.palettes([space], st.session_state[state.SAFE_COLORS])[space.name]
 look = views.look(space, palette)
 rows = overlay.legend(run.prediction, palette)
 score = scores.against_labels(run.prediction, picture)
 with right:
     views.controls(with_objects=run.prediction.segments is not None)
     views.legend(space, rows)
-views.show(place, views.draw(run, picture, look), rows)
+views.show(left, views.draw(run, picture, look), rows)
 results.show_metrics(run, score)
 about.starter_note([spec])
 

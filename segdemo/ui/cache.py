@@ -179,6 +179,28 @@ def small(
     return rgb, labels, segments
 
 
+@st.cache_data(max_entries=32, show_spinner=False)
+def viewer_files(
+    picture_id: str, key: str, device: str, precision: str, _prediction: Prediction
+) -> tuple[bytes, bytes | None, bytes | None]:
+    """An answer for the browser, as PNG files: ids, confidence, and the numbers of objects, where there are any.
+
+    Confidence is at the size of the screen, 255 for 1. An object's number is red + 256 · green.
+    """
+    labels, confidence = overlay.encode_png(_prediction.labels), _prediction.confidence
+    if confidence is not None:
+        shrunk = overlay.nearest(confidence, overlay.SCREEN_SIDE)
+        confidence = (shrunk.astype(np.float32) * 255 + 0.5).astype(np.uint8)
+    numbers = overlay.object_numbers(_prediction)
+    if numbers is not None:
+        numbers = np.stack([numbers & 255, numbers >> 8, np.zeros_like(numbers)], axis=-1).astype(np.uint8)
+    return labels, _png(confidence), _png(numbers)
+
+
+def _png(pixels: np.ndarray | None) -> bytes | None:
+    return None if pixels is None else overlay.encode_png(pixels)
+
+
 @st.cache_data(max_entries=16, show_spinner=False)
 def screen(picture_id: str, _image: Callable[[], InputImage]) -> bytes:
     """The bare picture at the size of the screen, as a JPEG file."""

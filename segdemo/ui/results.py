@@ -136,8 +136,8 @@ def downloads(runs: Sequence[Run], looks: Sequence[Look], picture: Picture, tabl
             mime="application/zip",
             on_click="ignore",
             icon=":material/download:",
-            help="For each model the label map (PNG of class ids), the overlay as it is drawn here, at full size, and "
-            "a JSON file with areas, objects, times, model and licence.",
+            help="For each model the label map (PNG of class ids), the overlay at full size, and a JSON file with "
+            "areas, objects, times, model and licence.",
         )
         st.download_button(
             "Download table (CSV)",

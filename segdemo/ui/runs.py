@@ -1,6 +1,9 @@
-"""A model's answer for the picture shown, with its progress or its failure in the place where the answer will stand."""
+"""Models' answers for the picture shown, with their progress where the answers will stand, and their failures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache as once
+from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -11,60 +14,58 @@ from segdemo.ui.cache import Run
 from segdemo.ui.pictures import Picture
 
 
-class _Slots(list[DeltaGenerator]):
-    """The places, or from some place on empty elements in them, whose content can be replaced.
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no answer, and what was asked."""
 
-    Empty elements are made only where something took long: made on every rerun, they would make the pictures flicker.
-    """
+    sentence: str
+    asked: str
 
-    _replaceable = False
-
-    def make_replaceable(self, first: int) -> None:
-        """Put an empty element into the place with this number and into those after it, unless they have one."""
-        if not self._replaceable:
-            self[first:] = [place.empty() for place in self[first:]]
-            self._replaceable = True
+    def show(self) -> None:
+        """The sentence, and a button to try again."""
+        st.error(text.plain(self.sentence), icon=":material/error:")
+        st.button("Try again", key=f"again:{self.asked}", on_click=state.forget_problem, args=(self.asked,))
 
 
 def answers(
-    specs: Sequence[ModelSpec], picture: Picture, places: Sequence[DeltaGenerator]
-) -> Iterator[tuple[ModelSpec, DeltaGenerator, Run]]:
-    """The answers that could be had, one after another, each with the element to draw it in.
+    specs: Sequence[ModelSpec], picture: Picture, make_places: Callable[[], Sequence[DeltaGenerator]]
+) -> Iterator[tuple[ModelSpec, DeltaGenerator | None, Run | Failure]]:
+    """The answers, one after another.
 
-    places: empty containers. While a model works, its place shows how far it is and the later places the bare picture.
-    Where one failed, its place says why.
+    make_places: makes an empty element for each model; called where a model takes long, and not on a rerun where all
+    answers are known, so that the page does not flicker. While a model works, its place shows how far it is and the
+    later places the bare picture. An answer comes with its place, where there is one.
     """
-    slots = _Slots(places)
+    made: list[DeltaGenerator] = []
+
+    @once
+    def places() -> Sequence[DeltaGenerator]:
+        made.extend(make_places())
+        return made
+
     for i, spec in enumerate(specs):
-        if run := _answer(spec, picture, slots, i):
-            yield spec, slots[i], run
+        outcome = _answer(spec, picture, partial(_progress, picture, places, i))
+        yield spec, made[i] if made else None, outcome
 
 
-def _answer(spec: ModelSpec, picture: Picture, slots: _Slots, i: int) -> Run | None:
+def _answer(spec: ModelSpec, picture: Picture, show_progress: Callable[[], DeltaGenerator]) -> Run | Failure:
     image, device, precision = picture.image(), state.device(), state.precision()
     asked = f"{picture.id} {spec.key} {device} {precision}"
     sentence = state.problem(asked)
     if sentence is None:
         try:
-            return jobs.watch(
-                lambda job: cache.run(picture.id, spec.key, device, precision, image, job),
-                lambda: _progress(picture, slots, i),
-            )
+            return jobs.watch(lambda job: cache.run(picture.id, spec.key, device, precision, image, job), show_progress)
         except Exception as error:  # noqa: BLE001 - one model's failure must leave the others standing
             sentence = problems.sentence(error)
             state.keep_problem(asked, sentence)
-    with slots[i].container():
-        st.error(text.plain(sentence), icon=":material/error:")
-        st.button("Try again", key=f"again:{asked}", on_click=state.forget_problem, args=(asked,))
-    return None
+    return Failure(sentence, asked)
 
 
-def _progress(picture: Picture, slots: _Slots, i: int) -> DeltaGenerator:
+def _progress(picture: Picture, make_places: Callable[[], Sequence[DeltaGenerator]], i: int) -> DeltaGenerator:
     """The bare picture, so that nothing moves when the answers come; returns an empty element for words under it."""
-    bare = cache.screen(picture.id, picture.image)
-    slots.make_replaceable(i)
-    for slot in slots[i + 1 :]:
-        slot.image(bare, width="stretch", alt=picture.name)
-    with slots[i].container():
+    places, bare = make_places(), cache.screen(picture.id, picture.image)
+    for place in places[i + 1 :]:
+        place.image(bare, width="stretch", alt=picture.name)
+    with places[i].container():
         st.image(bare, width="stretch", alt=picture.name)
         return st.empty()

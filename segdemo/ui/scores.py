@@ -65,8 +65,16 @@ def _keep(picture_id: str) -> None:
         state.keep_label_file(picture_id, file.name, file.getvalue())
 
 
+def truth(picture: Picture, prediction: Prediction) -> np.ndarray | None:
+    """The labels (H, W) uint8 in the model's classes, None where there are none that fit."""
+    try:
+        return _truth(picture, prediction)
+    except SegdemoError:
+        return None
+
+
 def _truth(picture: Picture, prediction: Prediction) -> np.ndarray | None:
-    """The labels (H, W) in the model's classes, None where there are none. Raises `ImageError`."""
+    """As `truth`. Raises `ImageError` where they do not fit."""
     space = prediction.space
     if picture.seed is not None:
         wanted = st.session_state[state.SCENE_LABELS] and space.name == CAMVID.name

@@ -1,6 +1,7 @@
 """How answers are drawn: the controls, the legend with its ticks, and the overlay that follows them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -35,9 +36,11 @@ def controls(with_objects: bool) -> None:
     )
 
 
-def palettes(spaces: Iterable[LabelSpace]) -> dict[str, np.ndarray]:
-    """By the space's name, (256, 3) uint8: a class has one colour in all spaces, and no two classes share one."""
-    safe = st.session_state[state.SAFE_COLORS]
+def palettes(spaces: Iterable[LabelSpace], safe: bool) -> dict[str, np.ndarray]:
+    """By the space's name, (256, 3) uint8: a class has one colour in all spaces, and no two classes share one.
+
+    safe: in colours that the colour-blind tell apart.
+    """
     colors: dict[str, Color] = {}
     tables = {}
     for space in spaces:
@@ -53,11 +56,11 @@ def palettes(spaces: Iterable[LabelSpace]) -> dict[str, np.ndarray]:
     return tables
 
 
-def grid(picture: Picture, specs: Sequence[ModelSpec]) -> list[DeltaGenerator]:
-    """The picture and a place for each model's answer, all of one size; returns the places."""
+def grid(waiting: DeltaGenerator, picture: Picture, specs: Sequence[ModelSpec]) -> list[DeltaGenerator]:
+    """In an empty element, the picture and an empty element for each model's answer, all of one size."""
     columns = 2 if len(specs) == 3 else 3
     places = []
-    with st.grid(columns, min_column_width=260):
+    with waiting.container(), st.grid(columns, min_column_width=260):
         with st.container(gap="xsmall"):
             st.markdown("**Picture**")
             st.image(cache.screen(picture.id, picture.image), width="stretch", alt=picture.name)
@@ -65,7 +68,7 @@ def grid(picture: Picture, specs: Sequence[ModelSpec]) -> list[DeltaGenerator]:
         for spec, title in zip(specs, tables.titles([spec.key for spec in specs]), strict=True):
             with st.container(gap="xsmall"):
                 st.markdown(f"**{title}**")
-                places.append(st.container())
+                places.append(st.empty())
                 st.caption(text.knows(spec))
     return places
 
@@ -98,13 +101,9 @@ def legend(space: LabelSpace, rows: Sequence[LegendRow]) -> None:
                 )
 
 
-def legend_of_all(rows: Iterable[tuple[LabelSpace, LegendRow]]) -> None:
-    """One row of ticks for the classes of several answers, each name once."""
-    named = {row.name: (space, row) for space, row in rows if row.class_id != VOID}
-    with st.container(horizontal=True, gap="small"):
-        for name, (space, row) in named.items():
-            label = f"{text.swatch(row.color)} {text.plain(name)}"
-            st.checkbox(label, key=tick_key(space, name), persist_state="session", width="content")
+def usual_look(space: LabelSpace, palette: np.ndarray) -> Look:
+    """How an answer is drawn where nobody has said otherwise."""
+    return replace(overlay.usual_look(space), palette=palette)
 
 
 def look(space: LabelSpace, palette: np.ndarray) -> Look:

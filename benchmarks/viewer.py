@@ -1,0 +1,118 @@
+"""What looking costs: `python -m benchmarks.viewer`.
+
+In headless Chromium without a GPU, with the bundled models and a generated scene of 2 megapixels:
+
+first view: from an upload to all panes drawn, with four models that have answered before, against the sum of the
+models' own times.
+redraw: the mean time of drawing six panes anew (the picture and five models), zooming in and out.
+"""
+
+import argparse
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from segdemo import devices
+from segdemo.datasets.street_scenes import street_scene
+
+ROOT = Path(__file__).parents[1]
+SIZE_HW = (1224, 1632)  # 2 megapixels
+PORT = 8623
+REDRAWS = 40
+
+_REDRAW = """async (root, count) => {
+  const viewer = root.viewer, times = [];
+  for (let i = 0; i < count; i++) {
+    viewer.viewport.zoom(i % 20 < 10 ? 1.2 : 1 / 1.2);
+    const start = performance.now();
+    viewer.draw();
+    times.push(performance.now() - start);
+    await new Promise(requestAnimationFrame);
+  }
+  return times.reduce((a, b) => a + b) / count;
+}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        own = {"SEGDEMO_RESULTS": str(Path(folder) / "results.sqlite")}
+        options = ["--server.port", str(PORT), "--server.headless", "true", "--server.fileWatcherType", "none"]
+        command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "streamlit_app.py"), *options]
+        app = subprocess.Popen(command, cwd=ROOT, env=os.environ | own, stdout=subprocess.DEVNULL)
+        try:
+            _wait(f"http://localhost:{PORT}/_stcore/health")
+            browser = playwright.chromium.launch(
+                executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+            )
+            _measure(browser.new_page(viewport={"width": 1280, "height": 1400}))
+        finally:
+            app.terminate()
+            app.wait(20)
+
+
+def _measure(page: Page) -> None:
+    page.set_default_timeout(300_000)
+    page.goto(f"http://localhost:{PORT}")
+    page.get_by_alt_text("The picture with its classes drawn over it").wait_for()
+    for name in ("fcn", "segformer"):
+        _tick(page, name)
+    page.get_by_role("link", name="Compare", exact=True).click()
+    page.locator(".viewer[data-ready]").wait_for()
+    print(f"{devices.describe('cpu')}, {SIZE_HW[1]}×{SIZE_HW[0]}")
+
+    _upload(page, "warm.png", 1)  # all models have answered once
+    start = time.perf_counter()
+    _upload(page, "first.png", 2)
+    seen = time.perf_counter() - start
+    own = page.locator(".viewer").evaluate("(root) => root.viewer.models.reduce((sum, one) => sum + one.seconds, 0)")
+    print(f"first view of 4 models: {seen:.2f} s, the models' own times {own:.2f} s, ratio {seen / own:.2f}")
+
+    _tick(page, "maskrcnn")
+    page.locator(".stage").nth(5).wait_for()
+    page.locator(".viewer[data-ready]").wait_for()
+    page.wait_for_timeout(2000)
+    panes = page.locator(".stage").count()
+    print(f"redraw of {panes} panes: {page.locator('.viewer').evaluate(_REDRAW, REDRAWS):.1f} ms")
+
+
+def _tick(page: Page, name: str) -> None:
+    box = page.locator(f".st-key-model-starter-{name} label")
+    if not box.is_visible():
+        title = {"fcn": "FCN", "segformer": "SegFormer", "maskrcnn": "Mask R-CNN"}[name]
+        page.get_by_test_id("stSidebar").get_by_text(title, exact=True).click()
+    box.click()
+    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
+
+
+def _upload(page: Page, name: str, seed: int) -> None:
+    """Upload a scene and wait until all panes are drawn."""
+    before = page.locator(".viewer").get_attribute("data-ready")
+    file = io.BytesIO()
+    Image.fromarray(street_scene(seed, SIZE_HW).rgb).save(file, "PNG")
+    chosen = {"name": name, "mimeType": "image/png", "buffer": file.getvalue()}
+    page.get_by_test_id("stSidebar").locator("input[type=file]").first.set_input_files(chosen)
+    page.locator(f".viewer[data-ready]:not([data-ready='{before}'])").wait_for()
+
+
+def _wait(url: str) -> None:
+    for _ in range(240):
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.25)
+    raise RuntimeError("the app does not answer")
+
+
+if __name__ == "__main__":
+    main()
