@@ -488,6 +488,8 @@ class Viewer {
       }
       if (base) pane.picture.getContext("2d").drawImage(base, 0, 0);
       this.drawClasses(pane, columns, rows);
+      // While all is in view there is nothing to move: one finger scrolls the page.
+      pane.stage.style.touchAction = this.viewport.isFitted ? "pan-y" : "none";
       if (pane.divider) {
         pane.divider.style.left = `${100 * this.look.divider}%`;
         pane.divider.ariaValueNow = String(Math.round(100 * this.look.divider));
