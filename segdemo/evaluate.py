@@ -101,6 +101,11 @@ def keep(
     results.finish(run)
 
 
+def side_by_side() -> int:
+    """How many pictures run side by side on this machine's CPU, each on its share of the threads."""
+    return min(_SIDE_BY_SIDE, devices.threads())
+
+
 def batch_size(device: str) -> int:
     """How many pictures run together on a device, as torch names it."""
     return _BATCH_ON_GPU if device.startswith("cuda") else 1
@@ -114,7 +119,7 @@ def _scored(model: Model, dataset: Dataset, positions: Sequence[int]) -> Iterato
 
 def _side_by_side(model: Model, dataset: Dataset, positions: Sequence[int], common: ClassMapping) -> Iterator[Picture]:
     """Each thread takes a picture from its file to its scores."""
-    pictures = min(_SIDE_BY_SIDE, devices.threads())
+    pictures = side_by_side()
 
     def scored(position: int) -> Picture:
         item = read_one(dataset, position)

@@ -34,6 +34,7 @@ from segdemo.evaluate import (
     predicted,
     read_one,
     score_one,
+    side_by_side,
 )
 from segdemo.models import Model, Precision, weights
 from segdemo.models.catalog import ModelSpec, Task
@@ -124,7 +125,7 @@ class _Pool:
 def _pool(device: str) -> _Pool:
     """What the cluster has for models on this device.
 
-    On CPUs a model gets as many threads as it would get on this machine: with another number, sums are rounded
+    On CPUs a model gets as many threads as a picture gets on this machine: with another number, sums are rounded
     differently, and the counts would not be those of a run here.
     """
     import ray
@@ -137,7 +138,7 @@ def _pool(device: str) -> _Pool:
         raise ModelError("The cluster has no GPU; choose the device cpu or auto.")
     if cpus < 2:
         raise ModelError("The cluster has fewer than 2 CPUs, one for the model and one to read; add a node.")
-    threads = devices.environment("cpu").threads
+    threads = devices.threads() // side_by_side()
     options: dict[str, Any] = {"runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(threads)}}}
     if gpus and device != "cpu":
         return _Pool("cuda", gpus, options | {"num_gpus": 1})

@@ -60,6 +60,7 @@ class Viewer {
     if (isOther) {
       this.viewport = new Viewport(data.picture.width, data.picture.height);
       this.shown = data.picture.url;
+      this.bitmap = null;
       const { at = null, picture = this.shown } = this.linked ?? {};
       this.place = picture === this.shown ? at : null;
       this.linked = null;
@@ -76,15 +77,8 @@ class Viewer {
       if (this.turn === turn) this.say(`${what} could not be loaded (${error.message}); reload the page.`);
     };
     const arrived = () => this.turn === turn && this.redraw();
-    const loading = [
-      fetchBitmap(picture.url)
-        .then((bitmap) => {
-          this.bitmap = bitmap;
-          this.colors = pixelsOf(bitmap);
-          arrived();
-        })
-        .catch(failed("The picture")),
-    ];
+    const loading = [];
+    if (!this.bitmap) loading.push(this.loadPicture(picture.url).then(arrived).catch(failed("The picture")));
     for (const source of this.sources.slice(1)) {
       const labels = decode(source.url).then(({ values }) => {
         source.ids = values;
@@ -105,6 +99,13 @@ class Viewer {
     this.fillLegend();
     this.redraw();
     this.root.dataset.ready = picture.url;
+  }
+
+  async loadPicture(url) {
+    const bitmap = await fetchBitmap(url);
+    if (this.shown !== url) return; // another one has been asked for meanwhile
+    this.colors = pixelsOf(bitmap);
+    this.bitmap = bitmap;
   }
 
   // What stands on the page ------------------------------------------------------------------------------------------
@@ -275,8 +276,11 @@ class Viewer {
 
   set(change, rebuild = false) {
     Object.assign(this.look, change);
-    if (rebuild) this.build();
-    else if ("safe" in change) this.fillLegend();
+    if (rebuild) {
+      const focused = this.root.getRootNode().activeElement?.ariaLabel;
+      this.build();
+      [...this.root.querySelectorAll("select, [role=separator]")].find((one) => one.ariaLabel === focused)?.focus();
+    } else if ("safe" in change) this.fillLegend();
     this.remember();
     this.redraw();
   }
