@@ -27,7 +27,7 @@ for spec, place, outcome in runs.answers(chosen, picture, lambda: views.grid(wai
         views.show(place, views.draw(outcome, picture, looks[spec.key]), rows)
 waiting.empty()
 if answered:
-    viewer.show(picture, answered, scores.truth(picture, answered[0].prediction))
+    viewer.show(picture, answered, scores.truth(picture, [run.prediction for run in answered]))
 for title, failure in failed.items():
     st.markdown(f"**{title}**")
     failure.show()

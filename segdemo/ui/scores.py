@@ -1,5 +1,7 @@
 """Scores of an answer against labels: a scene's own, or a label image that the person gave."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +9,7 @@ import streamlit as st
 
 from segdemo import confusion
 from segdemo.errors import SegdemoError
-from segdemo.labels import CAMVID
+from segdemo.labels import CAMVID, LabelSpace
 from segdemo.prediction import Prediction
 from segdemo.ui import cache, state, text
 from segdemo.ui.pictures import MOST_UPLOAD_MB, Picture
@@ -65,16 +67,17 @@ def _keep(picture_id: str) -> None:
         state.keep_label_file(picture_id, file.name, file.getvalue())
 
 
-def truth(picture: Picture, prediction: Prediction) -> np.ndarray | None:
-    """The labels (H, W) uint8 in the model's classes, None where there are none that fit."""
-    try:
-        return _truth(picture, prediction)
-    except SegdemoError:
-        return None
+def truth(picture: Picture, predictions: Iterable[Prediction]) -> tuple[np.ndarray, LabelSpace] | None:
+    """The labels (H, W) uint8 in the classes of the first model that they fit; None where there are no such."""
+    for prediction in predictions:
+        with suppress(SegdemoError):
+            if (labels := _truth(picture, prediction)) is not None:
+                return labels, prediction.space
+    return None
 
 
 def _truth(picture: Picture, prediction: Prediction) -> np.ndarray | None:
-    """As `truth`. Raises `ImageError` where they do not fit."""
+    """The labels in the model's classes, None where there are none. Raises `ImageError` where they do not fit."""
     space = prediction.space
     if picture.seed is not None:
         wanted = st.session_state[state.SCENE_LABELS] and space.name == CAMVID.name

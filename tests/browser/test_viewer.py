@@ -218,6 +218,14 @@ def test_a_link_shows_the_same_again(visit):
     assert ask(other, "[...viewer.look.hidden]") == hidden
 
 
+def test_an_address_that_somebody_has_changed_does_no_harm(page):
+    link = {"layout": "constructor", "view": "toString", "first": -3, "second": "x", "at": [1, None], "hide": ["sky"]}
+    ask(page, "history.replaceState(null, '', '#view=' + encodeURIComponent(JSON.stringify(argument)))", link)
+    ask(page, "(Object.assign(viewer.look, viewer.remembered()), viewer.keepChoicesValid())")
+    kept = ask(page, "['layout', 'view', 'first', 'second'].map((key) => viewer.look[key]).concat([viewer.linked.at])")
+    assert kept == ["grid", "classes", 1, 2, None]
+
+
 def test_the_keyboard_does_it_all(page):
     page.locator(".viewer").focus()
     page.keyboard.press("?")

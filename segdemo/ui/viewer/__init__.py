@@ -30,10 +30,10 @@ _component = st.components.v2.component(
 )
 
 
-def show(picture: Picture, runs: Sequence[Run], truth: np.ndarray | None) -> None:
+def show(picture: Picture, runs: Sequence[Run], truth: tuple[np.ndarray, LabelSpace] | None) -> None:
     """Put the viewer on the page.
 
-    truth: the labels (H, W) uint8 in the classes of the first run, None where there are none.
+    truth: labels (H, W) uint8 and what their ids mean, None where there are none.
     """
     spaces = list(dict.fromkeys(run.prediction.space for run in runs))
     height, width = runs[0].prediction.labels.shape
@@ -47,7 +47,7 @@ def show(picture: Picture, runs: Sequence[Run], truth: np.ndarray | None) -> Non
         },
         "classes": _classes(spaces),
         "models": [_model(run, title, picture) for run, title in zip(runs, titles, strict=True)],
-        "truth": None if truth is None else _truth(truth, runs[0].prediction.space),
+        "truth": None if truth is None else _truth(*truth),
     }
     _component(key="viewer", data=data)
 

@@ -34,6 +34,14 @@ function classTables(source, classes, look, lit) {
   return { table, edge: look.outlines ? edge : null };
 }
 
+/**
+ * Whether two sources contradict each other where one says the class `a` and the other `b` (places in `classes`, -1 for
+ * none). Sources of different label sets do so only on classes that both know.
+ */
+function contradict(one, a, other, b) {
+  return a !== b && one.knows(b) && other.knows(a);
+}
+
 const VIEWS = {
   classes: {
     title: "Classes",
@@ -73,7 +81,7 @@ const VIEWS = {
       const others = viewer.models.filter((model) => model !== source && model.ids);
       const adjust = (color, index, id) => {
         const name = source.names[id];
-        for (const other of others) if (other.names[other.ids[index]] !== name) return color;
+        for (const other of others) if (contradict(source, name, other, other.names[other.ids[index]])) return color;
         return RIGHT;
       };
       return { table, adjust };
@@ -86,7 +94,7 @@ const VIEWS = {
       const { truth } = viewer;
       const adjust = (color, index, id) => {
         const name = truth.names[truth.ids[index]];
-        if (name < 0) return 0; // the truth does not say
+        if (name < 0 || !source.knows(name)) return 0; // the truth does not say, or the model could not
         return source.names[id] === name ? RIGHT : color;
       };
       return { table, adjust };

@@ -39,13 +39,18 @@ class Viewer {
     this.isFlickering = false;
     this.touches = new Map();
     this.resizing = new ResizeObserver(() => this.measure());
-    root.addEventListener("keydown", (event) => this.onKey(event));
-    root.addEventListener("keyup", (event) => event.key === " " && this.flicker(false));
-    root.addEventListener("blur", () => this.flicker(false));
+    this.ended = new AbortController(); // the root may outlive this viewer
+    const { signal } = this.ended;
+    root.addEventListener("keydown", (event) => this.onKey(event), { signal });
+    root.addEventListener("keyup", (event) => event.key === " " && this.flicker(false), { signal });
+    root.addEventListener("focusout", () => this.flicker(false), { signal });
   }
 
   /** Show what the server sent: the picture, its models and their classes. */
   async show(data) {
+    const told = JSON.stringify(data);
+    if (told === this.told) return; // Streamlit calls at every run of the page
+    this.told = told;
     this.data = data;
     const isOther = this.shown !== data.picture.url;
     this.classes = data.classes;
@@ -56,6 +61,8 @@ class Viewer {
     const places = new Map(this.classes.map(({ name }, place) => [name, place]));
     for (const source of this.sources.slice(1)) {
       source.names = Int16Array.from({ length: 256 }, (_, id) => places.get(source.classes[id]) ?? -1);
+      const known = new Set(source.names); // with -1, "no class", which all know
+      source.knows = (name) => known.has(name);
     }
     if (isOther) {
       this.viewport = new Viewport(data.picture.width, data.picture.height);
@@ -74,7 +81,9 @@ class Viewer {
     const { picture } = this.data;
     const turn = (this.turn = {});
     const failed = (what) => (error) => {
-      if (this.turn === turn) this.say(`${what} could not be loaded (${error.message}); reload the page.`);
+      if (this.turn !== turn) return;
+      this.told = null; // the next run of the page tries again
+      this.say(`${what} could not be loaded (${error.message}); reload the page.`);
     };
     const arrived = () => this.turn === turn && this.redraw();
     const loading = [];
@@ -268,10 +277,11 @@ class Viewer {
 
   keepChoicesValid() {
     const last = this.sources.length - 1;
-    this.look.first = Math.min(this.look.first, last);
-    this.look.second = Math.min(this.look.second, last);
+    const valid = (place, usual) => (Number.isInteger(place) && place >= 0 ? Math.min(place, last) : Math.min(usual, last));
+    this.look.first = valid(this.look.first, 1);
+    this.look.second = valid(this.look.second, 2);
     if (!this.views().includes(this.look.view)) this.look.view = "classes";
-    if (!(this.look.layout in LAYOUTS)) this.look.layout = "grid";
+    if (!Object.hasOwn(LAYOUTS, this.look.layout)) this.look.layout = "grid";
   }
 
   set(change, rebuild = false) {
@@ -366,7 +376,7 @@ class Viewer {
   }
 
   onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT)$/.test(event.target.tagName)) return;
+    if (this.help.open || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT)$/.test(event.target.tagName)) return;
     if (event.target.tagName === "BUTTON" && event.key === " ") return;
     const { viewport, look } = this;
     const read = () => (this.moved(), this.point(viewport)); // without a mouse, the pixel in the middle is read
@@ -427,8 +437,9 @@ class Viewer {
     for (const pane of this.panes) {
       pane.says.textContent = pane.shown.map((shown) => answers.find(({ source }) => source === shown)?.words ?? "").filter(Boolean).join(" | ");
     }
-    const said = new Set(answers.filter(({ source }) => this.models.includes(source)).map(({ name }) => name));
-    const verdict = this.models.length < 2 ? "" : said.size > 1 ? " · ≠ the models disagree" : " · = all agree";
+    const said = answers.filter(({ source }) => this.models.includes(source));
+    const differ = said.some((a) => said.some((b) => contradict(a.source, a.name, b.source, b.name)));
+    const verdict = said.length < 2 ? "" : differ ? " · ≠ the models disagree" : " · = none disagrees";
     const lines = answers.map(({ source, words }) => `${source.title}: ${words}`);
     this.readout.textContent = `${x}, ${y} ${this.colorAt(x, y)}${verdict} · ${lines.join(" · ")}`;
     this.readout.dataset.pixel = `${x},${y}`;
@@ -436,11 +447,11 @@ class Viewer {
 
   read(source, index) {
     const id = source.ids[index];
-    const name = source.classes[id] ?? "no class";
+    const called = source.classes[id] ?? "no class";
     const sure = source.confidence && id !== VOID ? ` ${Math.round(source.confidence.at(index) / 2.55)} %` : "";
     const number = source.objects?.[index];
     const object = number ? `, object ${number} (${Math.round(100 * source.scores[number - 1])} %)` : "";
-    return { name, words: name + sure + object };
+    return { name: source.names[id], words: called + sure + object };
   }
 
   colorAt(x, y) {
@@ -576,9 +587,12 @@ class Viewer {
     try {
       const [, written] = location.hash.match(/^#view=(.+)$/) ?? [];
       const { at: keptAt, picture, ...kept } = JSON.parse(sessionStorage.getItem(STORED) ?? "{}");
-      const { at, hide, ...linked } = written ? JSON.parse(decodeURIComponent(written)) : {};
-      this.linked = written ? { at } : { at: keptAt, picture };
+      const { at, hide, layout, view, first, second } = written ? JSON.parse(decodeURIComponent(written)) : {};
+      const place = written ? at : keptAt;
+      const isPlace = Array.isArray(place) && place.length === 3 && place.every(Number.isFinite);
+      this.linked = { at: isPlace ? place : null, picture: written ? undefined : picture };
       const hidden = hide ?? kept.hidden;
+      const linked = written ? { layout, view, first, second } : {};
       return { ...kept, ...linked, hidden: hidden ? new Set(hidden) : null };
     } catch {
       return {}; // somebody changed the address by hand
@@ -586,7 +600,9 @@ class Viewer {
   }
 
   end() {
+    this.ended.abort();
     this.resizing.disconnect();
+    clearTimeout(this.writing); // or the place would be written into the next page's address
     this.turn = null;
     cancelAnimationFrame(this.frame);
   }
