@@ -13,7 +13,7 @@ LAYERS = [
         *("images", "prediction", "sample", "models.catalog"),
         *("confusion", "boundary", "object_sizes", "calibration", "significance", "class_mapping"),
     },
-    {"label_image", "matching", "rle", "average_precision", "overlay", "datasets", "models"},
+    {"label_image", "matching", "rle", "average_precision", "overlay", "agreement", "datasets", "models"},
     {"exports", "scoring", "scoreboard", "evaluate", "evaluate_on_ray", "benchmark", "training", "results"},
     {"tables", "score_tables", "charts", "terminal"},
     {"ui"},
