@@ -111,7 +111,7 @@ def shared(first: Prediction, second: Prediction) -> Shared | None:
             if space.background is not None:
                 table[space.background] = NOTHING
     # What one of the two cannot say (Mask R-CNN: a sky) is outside for both.
-    return _without(_mute(one, first) | _mute(other, second), Shared(common.space.classes, one, other))
+    return _without(silent(one, first) | silent(other, second), Shared(common.space.classes, one, other))
 
 
 def judged(labels: LabelSpace, prediction: Prediction) -> Shared | None:
@@ -126,7 +126,7 @@ def judged(labels: LabelSpace, prediction: Prediction) -> Shared | None:
         return None
     truth = _groups(common.truth_ids, labels, rest=OUTSIDE, void=OUTSIDE)
     found = _groups(common.prediction_ids, prediction.space, rest=NOTHING, void=NOTHING)
-    return _without(_mute(found, prediction), Shared(common.space.classes, truth, found))
+    return _without(silent(found, prediction), Shared(common.space.classes, truth, found))
 
 
 def compare(first: Prediction, second: Prediction) -> Agreement | None:
@@ -175,6 +175,18 @@ def regions(predictions: Sequence[Prediction], most: int) -> list[Region]:
     return found
 
 
+def silent(ids: np.ndarray, prediction: Prediction) -> frozenset[int]:
+    """The shared classes that a model knows by name but never says: all but things, where it finds instances alone.
+
+    ids: (256,), by id of the model its shared class, as in `ClassMapping.prediction_ids` or `Shared`.
+    """
+    space = prediction.space
+    if catalog.find(prediction.model).task != "instance":
+        return frozenset()
+    things = ids[list(space.things)].tolist()
+    return frozenset(ids[: len(space.classes)].tolist()).difference(things, (NOTHING, OUTSIDE, VOID))
+
+
 def _groups(ids: np.ndarray, space: LabelSpace, rest: int, void: int) -> np.ndarray:
     """(256,) int16: by id its shared class, from a table of `ClassMapping`; `rest`: classes that are not shared."""
     table = ids.astype(np.int16)
@@ -183,15 +195,7 @@ def _groups(ids: np.ndarray, space: LabelSpace, rest: int, void: int) -> np.ndar
     return table
 
 
-def _mute(table: np.ndarray, prediction: Prediction) -> set[int]:
-    """The shared classes that a model knows by name but never says: all but things, where it finds instances alone."""
-    if catalog.find(prediction.model).task != "instance":
-        return set()
-    things = set(table[list(prediction.space.things)].tolist())
-    return set(table[: len(prediction.space.classes)].tolist()) - things - {NOTHING, OUTSIDE}
-
-
-def _without(classes: set[int], common: Shared) -> Shared:
+def _without(classes: frozenset[int], common: Shared) -> Shared:
     """The same without some of the shared classes."""
     first, second = (
         np.where(np.isin(table, list(classes)), OUTSIDE, table).astype(np.int16)

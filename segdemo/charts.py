@@ -1,5 +1,6 @@
 """Frames to plotly figures, in colours that are read on light and on dark pages."""
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -84,6 +85,35 @@ def confusion(shares: pd.DataFrame, by: str, background: str) -> go.Figure:
         margin={"l": 0, "r": 0, "t": 8, "b": 0},
         xaxis={"title": "prediction", "side": "bottom", **axis},
         yaxis={"title": "truth", "autorange": "reversed", **axis},
+    )
+    return figure
+
+
+def agreement(table: pd.DataFrame, background: str) -> go.Figure:
+    """`tables.agreement_table` as a map of cells: fuller where two models agree more."""
+    values = table.where(~np.eye(len(table), dtype=np.bool_))  # with itself each agrees
+    figure = go.Figure(
+        go.Heatmap(
+            z=values.to_numpy(),
+            x=list(table.columns),
+            y=list(table.index),
+            colorscale=[[0, background], [1, "#1f8f86"]],
+            zmin=0,
+            zmax=100,
+            showscale=False,
+            texttemplate="%{z:.0f}",
+            hovertemplate="%{y} and %{x}: %{z:.1f} % mean IoU<extra></extra>",
+            hoverongaps=False,
+            xgap=1,
+            ygap=1,
+        )
+    )
+    axis = {"fixedrange": True, "automargin": True, "showgrid": False}
+    figure.update_layout(
+        height=110 + 44 * len(table),
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        xaxis=axis,
+        yaxis={"autorange": "reversed", **axis},
     )
     return figure
 

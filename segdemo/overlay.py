@@ -184,22 +184,29 @@ def fit(rgb: np.ndarray, labels: np.ndarray, max_side: int) -> tuple[np.ndarray,
 
     The picture is averaged over areas; each label is one of the label map's own, the nearest.
     """
-    size_hw = _fitted(labels.shape, max_side)
+    size_hw = fitted(labels.shape, max_side)
     if size_hw == labels.shape:
         return rgb, labels
     picture = Image.fromarray(rgb).resize(size_hw[::-1], Image.Resampling.BOX)
     return np.asarray(picture), nearest(labels, max_side)
 
 
+def fitted(size_hw: tuple[int, ...], max_side: int) -> tuple[int, int]:
+    """Height and width with no side longer than `max_side`, in the same proportion."""
+    height, width = size_hw
+    scale = min(1.0, max_side / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
 def nearest(values: np.ndarray, max_side: int) -> np.ndarray:
     """A map (H, W) with no side longer than `max_side`, of its own values, each the nearest."""
-    size_hw = _fitted(values.shape, max_side)
+    size_hw = fitted(values.shape, max_side)
     return values[np.ix_(*_nearest(values.shape, size_hw))]
 
 
 def fit_segments(segments: Segments, size_hw: tuple[int, int], max_side: int) -> Segments:
     """The segments of a picture of this size as `fit` shrinks its labels, without those that vanish."""
-    fitted_hw = _fitted(size_hw, max_side)
+    fitted_hw = fitted(size_hw, max_side)
     if fitted_hw == size_hw:
         return segments
     rows, columns = _nearest(size_hw, fitted_hw)
@@ -249,12 +256,6 @@ def _rim(mask: np.ndarray, width: int) -> np.ndarray:
         core = inner[1:-1, 1:-1] & inner[:-2, 1:-1] & inner[2:, 1:-1] & inner[1:-1, :-2] & inner[1:-1, 2:]
         inner[1:-1, 1:-1] = core
     return mask & ~inner[1:-1, 1:-1]
-
-
-def _fitted(size_hw: tuple[int, ...], max_side: int) -> tuple[int, int]:
-    height, width = size_hw
-    scale = min(1.0, max_side / max(height, width))
-    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _nearest(from_hw: tuple[int, ...], to_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -19,13 +19,13 @@ class FakeModel:
     That of `READER` finds its classes in the red of a picture where that has some of the numbers 0 to 10 and no other,
     and its confidence in the green.
 
-    `looked_at` names every picture whose pixels it was given.
+    only: the one class that it says everywhere instead. `looked_at` names every picture whose pixels it was given.
     """
 
     trained = True
 
-    def __init__(self, key: str, device: str = "cpu", precision: str = "fp32") -> None:
-        self.spec = catalog.find(key)
+    def __init__(self, key: str, device: str = "cpu", precision: str = "fp32", only: int | None = None) -> None:
+        self.spec, self.only = catalog.find(key), only
         self.space, self.device, self.precision = self.spec.space, device, precision
         self.looked_at: list[str] = []
 
@@ -46,6 +46,8 @@ class FakeModel:
         labels = np.zeros(size_hw, np.uint8)
         labels[height // 2 :, : width // 2] = 1
         labels[height // 2 :, width // 2 :] = 3
+        if self.only is not None:
+            labels[:] = self.only
         return [Answer(labels, None, self._segments(size_hw)) for _ in outputs]
 
     def _segments(self, size_hw: tuple[int, int]) -> Segments | None:
@@ -61,18 +63,22 @@ class FakeModel:
 
 
 class FakeModels:
-    """In place of `segdemo.models.load`: remembers what it made; `failing` keys raise."""
+    """In place of `segdemo.models.load`: remembers what it made.
+
+    failing: by key, what is raised. says: by key, the one class that is said everywhere.
+    """
 
     def __init__(self) -> None:
         self.made: list[FakeModel] = []
         self.asked: list[str] = []
         self.failing: dict[str, Exception] = {}
+        self.says: dict[str, int] = {}
 
     def load(self, key: str, device: str = "auto", precision: str = "fp32", **_: Any) -> FakeModel:
         self.asked.append(key)
         if key in self.failing:
             raise self.failing[key]
-        self.made.append(FakeModel(key, device, precision))
+        self.made.append(FakeModel(key, device, precision, self.says.get(key)))
         return self.made[-1]
 
     def looked_at(self) -> list[tuple[str, str]]:

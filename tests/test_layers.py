@@ -8,14 +8,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = [
-    {"", "errors", "palettes", "label_tables", "labels", "devices"},
+    {"", "errors", "palettes", "label_tables", "labels", "words", "devices"},
     {
         *("images", "prediction", "sample", "models.catalog"),
         *("confusion", "boundary", "object_sizes", "calibration", "significance", "class_mapping"),
     },
     {"label_image", "matching", "rle", "average_precision", "overlay", "agreement", "datasets", "models"},
     {"exports", "scoring", "scoreboard", "evaluate", "evaluate_on_ray", "benchmark", "training", "results"},
-    {"tables", "score_tables", "charts", "terminal"},
+    {"tables", "score_tables", "charts", "report", "terminal"},
     {"ui"},
     {"pages", "streamlit_app", "__main__"},
 ]

@@ -11,13 +11,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fakes import MISSING, FakeModels
+from fakes import MISSING, READER, FakeModels
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from segdemo import exports, labels
 from segdemo.exports import Entry
 from segdemo.models import catalog
+from segdemo.tables import BEST
 from segdemo.ui import cache, jobs, pace, pictures, state, text
 from segdemo.ui.jobs import Job
 
@@ -29,7 +30,7 @@ FIRST, SECOND = state.FIRST_MODELS
 
 @pytest.fixture
 def nothing_kept():
-    for kept in (cache.model, cache.run, cache.small, cache.viewer_files):
+    for kept in (cache.model, cache.run, cache.viewer_files, cache.agreement, cache.regions):
         kept.clear()
 
 
@@ -77,10 +78,16 @@ def viewed(app):
     return json.loads(found[0].proto.json) if found else None
 
 
-def words(app):
+def written(app):
     """Everything that is written on the page and in the sidebar."""
     kinds = ("header", "subheader", "markdown", "caption", "info", "warning", "error")
     return "\n".join(element.value for kind in kinds for element in app.get(kind))
+
+
+def class_table(app):
+    """The table of classes, which on the Compare page stands below others."""
+    [table] = [frame.value for frame in app.dataframe if frame.value.index.name == "class"]
+    return table
 
 
 def shown_name(app):
@@ -133,23 +140,24 @@ def test_a_real_starter_finds_the_classes_of_a_scene(nothing_kept):
     assert float(metrics(app)["Image mean IoU"].removesuffix(" %")) > 30
 
 
-def test_the_legend_and_the_table_show_the_fake_answers_shares(models):
-    app = opened()
-    labels = [box.label for box in app.main.checkbox]
-    assert [("sky" in label, "50.0 %" in label) for label in labels[:1]] == [(True, True)]
-    assert sum("25.0 %" in label for label in labels) == 2
-    table = app.dataframe[0].value
+def test_the_table_shows_the_fake_answers_shares(models):
+    table = opened().dataframe[0].value
     assert table.loc["sky", "share %"] == 50
     assert table.loc["building", "share %"] == 25
+
+
+def test_one_model_is_seen_through_the_viewer_too(models):
+    app = opened()
+    seen = viewed(app)
+    assert [model["key"] for model in seen["models"]] == [FIRST]
+    assert seen["truth"]["classes"] == list(labels.CAMVID.classes)
+    assert seen["regions"] == []
 
 
 def test_a_second_look_never_runs_a_model_again(models):
     app = opened()
     seen = len(models.looked_at())
-    app.slider(key=state.OPACITY).set_value(20).run()
-    app.toggle(key=state.OUTLINES).set_value(False).run()
-    app.toggle(key=state.SAFE_COLORS).set_value(True).run()
-    app.checkbox(key=state.class_key("sky")).uncheck().run()
+    app.toggle(key=state.SCENE_LABELS).set_value(False).run()
     assert len(models.looked_at()) == seen
     app.switch_page(COMPARE).run()
     assert [key for key, _ in models.looked_at()[seen:]] == [SECOND, SECOND]
@@ -167,21 +175,11 @@ def test_a_warm_model_looks_at_the_next_picture_once(models):
     assert len(models.looked_at()) == seen + 1
 
 
-def test_opacity_and_ticks_are_kept_from_page_to_page(models):
-    app = opened()
-    app.slider(key=state.OPACITY).set_value(20).run()
-    app.checkbox(key=state.class_key("sky")).uncheck().run()
-    app.switch_page(COMPARE).run()
-    app.switch_page("pages/explore/segment.py").run()
-    assert app.slider(key=state.OPACITY).value == 20
-    assert app.checkbox(key=state.class_key("sky")).value is False
-
-
 def test_without_a_model_the_page_says_what_to_do(models):
     app = choose(opened())
-    assert "Choose a model in the sidebar" in words(app)
+    assert "Choose a model in the sidebar" in written(app)
     app.switch_page(COMPARE).run()
-    assert "Choose two to six models" in words(app)
+    assert "Choose two to six models" in written(app)
     assert not app.exception
 
 
@@ -214,7 +212,7 @@ def test_a_damaged_file_gets_its_sentence_and_the_others_stay_usable(models):
 def test_too_many_uploads_are_named_and_left_out(models):
     files = [(f"{i}.png", photo(i)) for i in range(pictures.MOST_UPLOADS + 1)]
     app = upload(opened(), *files)
-    assert f"Only the first {pictures.MOST_UPLOADS} pictures" in words(app)
+    assert f"Only the first {pictures.MOST_UPLOADS} pictures" in written(app)
     assert text.plain(f"{pictures.MOST_UPLOADS}.png") not in [button.label for button in app.sidebar.button]
 
 
@@ -226,7 +224,7 @@ def test_the_viewer_shows_every_model_and_the_labels_in_one_set_of_classes(model
     assert {row["name"] for row in seen["classes"]} == {*labels.CAMVID.classes, *labels.VOC.classes}
     assert [row["name"] for row in seen["classes"] if row["background"]] == ["background"]
     assert seen["truth"]["classes"] == list(labels.CAMVID.classes)
-    assert "know different classes" in words(app)
+    assert "know different classes" in written(app)
 
 
 def test_six_models_are_viewed_together(models):
@@ -245,12 +243,12 @@ def test_labels_of_the_wrong_size_leave_the_viewer_without_labels(models):
 def test_a_failing_model_is_named_and_leaves_the_others_standing(models):
     models.failing[FIRST] = MISSING
     app = opened(COMPARE)
-    assert f"**{catalog.find(FIRST).title}**" in words(app)
+    assert f"**{catalog.find(FIRST).title}**" in written(app)
     assert [model["title"] for model in viewed(app)["models"]] == [catalog.find(SECOND).title]
     [error] = app.error
     assert error.value == text.plain(str(MISSING))
     assert list(metrics(app)) == [catalog.find(SECOND).title]
-    assert list(app.dataframe[0].value.columns) == ["share %", "IoU %"]
+    assert list(class_table(app).columns) == ["share %", "IoU %"]
 
 
 def test_a_failure_is_tried_again_only_when_asked(models):
@@ -269,15 +267,15 @@ def test_a_failure_is_tried_again_only_when_asked(models):
 def test_a_fault_of_ours_is_told_without_details_and_logged(models, caplog):
     models.failing[FIRST] = ZeroDivisionError("secret detail")
     app = opened()
-    assert text.plain("Something went wrong inside segdemo; the log has the details.") in words(app)
-    assert "secret detail" not in words(app)
+    assert text.plain("Something went wrong inside segdemo; the log has the details.") in written(app)
+    assert "secret detail" not in written(app)
     assert "secret detail" in caplog.text
 
 
 def test_a_fault_in_a_page_is_told_without_details_and_logged(models, monkeypatch, caplog):
-    monkeypatch.setattr("segdemo.ui.views.draw", lambda *_: 1 / 0)
+    monkeypatch.setattr("segdemo.ui.results.show_metrics", lambda *_: 1 / 0)
     app = opened()
-    assert "Something went wrong inside segdemo" in words(app)
+    assert "Something went wrong inside segdemo" in written(app)
     assert "division by zero" in caplog.text
 
 
@@ -287,7 +285,7 @@ def test_a_label_image_adds_the_iou_of_every_class(models):
     truth = np.zeros((40, 60), np.uint8)  # the fake calls the upper half sky, too
     app = give_labels(app, png(truth))
     assert metrics(app)["Image mean IoU"] == "16.7 %"  # sky 0.5, building 0, road 0
-    assert "over the 3 classes in truth or prediction" in words(app)
+    assert "over the 3 classes in truth or prediction" in written(app)
     assert app.dataframe[0].value.loc["sky", "IoU %"] == 50
 
 
@@ -327,21 +325,48 @@ def test_models_with_different_classes_say_so(models, monkeypatch):
     other = replace(catalog.find(FIRST), key="elsewhere/other", title="Other", space=labels.VOC)
     monkeypatch.setattr(catalog, "CATALOG", (*catalog.CATALOG, other))
     app = choose(opened(COMPARE), FIRST, other.key)
-    assert "These models know different classes" in words(app)
+    assert "These models know different classes" in written(app)
+
+
+def test_a_model_of_another_label_set_is_scored_on_the_classes_that_it_shares_with_the_labels(models):
+    voc = next(spec for spec in catalog.CATALOG if spec.space.name == labels.VOC.name)
+    app = choose(opened(COMPARE), voc.key, FIRST)
+    assert set(metrics(app)) >= {voc.title, catalog.find(FIRST).title}
+    assert "CamVid-11 and VOC-21 are compared on:" in written(app)
+
+
+def test_a_label_image_is_read_in_the_classes_that_the_person_names(models):
+    voc = next(spec for spec in catalog.CATALOG if spec.space.name == labels.VOC.name)
+    app = choose(upload(opened(COMPARE), ("street.png", photo())), voc.key, FIRST)
+    app = give_labels(app, png(np.full((40, 60), labels.VOC.classes.index("person"), np.uint8)))
+    [space] = [box for box in app.sidebar.selectbox if box.label == "Its classes are those of"]
+    assert space.value == next(spec.space.name for spec in catalog.CATALOG if spec.key in (voc.key, FIRST))
+    space.set_value(labels.VOC.name).run()
+    assert viewed(app)["truth"]["classes"] == list(labels.VOC.classes)
+    assert not app.exception
+
+
+def test_the_best_model_of_each_class_is_named_beside_its_iou(models):
+    models.says[SECOND] = 3  # road everywhere
+    table = opened(COMPARE).dataframe[-1].value
+    best = table[table.columns[-1]]
+    first, second = (catalog.find(key).title for key in (FIRST, SECOND))
+    assert best["building"] == first
+    assert best["road"] in (first, second)
 
 
 def test_comparing_shows_the_numbers_of_each_model_and_says_what_was_timed(models):
     app = opened(COMPARE)
     titles, kinds = [catalog.find(key).title for key in (FIRST, SECOND)], ["share %", "IoU %"]
-    assert app.dataframe[0].value.columns.tolist() == [(title, kind) for title in titles for kind in kinds]
-    assert "One run at 640 × 480 pixels" in words(app)
-    assert "after a warm-up run" in words(app)
+    assert class_table(app).columns.tolist() == [*((title, kind) for title in titles for kind in kinds), (BEST, "")]
+    assert "One run at 640 × 480 pixels" in written(app)
+    assert "after a warm-up run" in written(app)
 
 
 def test_without_labels_the_models_stand_side_by_side_below_what_they_are_compared_by(models):
     app = upload(opened(COMPARE), ("street.png", photo()))
     titles = [catalog.find(key).title for key in (FIRST, SECOND)]
-    assert app.dataframe[0].value.columns.tolist() == [("share %", title) for title in titles]
+    assert class_table(app).columns.tolist() == [("share %", title) for title in titles]
 
 
 def test_two_models_of_one_title_are_told_apart_by_their_keys(models, monkeypatch):
@@ -350,13 +375,13 @@ def test_two_models_of_one_title_are_told_apart_by_their_keys(models, monkeypatc
     app = choose(opened(COMPARE), FIRST, twin.key)
     title = twin.title
     called = [f"{title} ({key})" for key in (FIRST, twin.key)]
-    assert list(dict.fromkeys(app.dataframe[0].value.columns.get_level_values(0))) == called
+    assert list(dict.fromkeys(class_table(app).columns.get_level_values(0))) == [*called, BEST]
     assert [model["title"] for model in viewed(app)["models"]] == called
 
 
 def test_every_starter_says_what_it_is(models):
-    assert "Starters know 11 street classes" in words(opened())
-    assert "Starters know 11 street classes" in words(opened(COMPARE))
+    assert "Starters know 11 street classes" in written(opened())
+    assert "Starters know 11 street classes" in written(opened(COMPARE))
 
 
 def test_two_people_with_files_of_one_name_see_their_own(models):
@@ -430,13 +455,6 @@ def test_paces_are_kept_for_a_bounded_number_of_things():
     assert pace.usual_s("bounded", 0) is None
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.0042, "4.2 ms"), (0.083, "83 ms"), (1.236, "1.24 s"), (125, "2 min 5 s")]
-)
-def test_durations_are_read_easily(seconds, words):
-    assert text.duration(seconds) == words
-
-
 def test_the_zip_of_a_cached_answer_has_all_files(models):
     opened()
     image = pictures.samples()[0].image()
@@ -444,3 +462,124 @@ def test_the_zip_of_a_cached_answer_has_all_files(models):
     entry = Entry(run.prediction, image, catalog.find(FIRST), run.device, run.precision)
     names = zipfile.ZipFile(io.BytesIO(exports.zip_results([entry]))).namelist()
     assert {Path(name).suffix for name in names} == {".png", ".jpg", ".json", ".csv"}
+
+
+def test_models_that_say_the_same_agree(models):
+    app = opened(COMPARE)
+    assert (metrics(app)["Mean IoU"], metrics(app)["Same class"]) == ("100.0 %", "100.0 %")
+    assert "The models say the same everywhere" in written(app)
+    assert viewed(app)["regions"] == []
+
+
+def test_where_models_contradict_each_other_is_told_in_numbers_words_and_places(models):
+    models.says[SECOND] = 3  # road everywhere
+    app = opened(COMPARE)
+    assert (metrics(app)["Mean IoU"], metrics(app)["Same class"]) == ("8.3 %", "25.0 %")  # road 1/4, sky and building 0
+    [table] = [frame.value for frame in app.dataframe if "picture %" in frame.value]
+    first, second = (catalog.find(key).title for key in (FIRST, SECOND))
+    assert table[[first, second]].to_numpy().tolist() == [["sky", "road"], ["building", "road"]]
+    assert table["picture %"].tolist() == [50, 25]
+    region = viewed(app)["regions"][0]
+    assert region["share"] == 1
+    assert set(region["words"]) & {f"{first}: sky", f"{first}: building"}
+
+
+def test_three_models_have_a_matrix(models):
+    models.says[SECOND] = 3
+    app = choose(opened(COMPARE), FIRST, SECOND, "starter/fcn")
+    charts = [json.loads(chart.proto.spec)["data"][0] for chart in app.get("plotly_chart")]
+    [matrix] = [chart for chart in charts if chart["type"] == "heatmap"]
+    assert (
+        sorted(matrix["x"])
+        == sorted(matrix["y"])
+        == sorted(catalog.find(k).title for k in (FIRST, SECOND, "starter/fcn"))
+    )
+    assert "Mean IoU of one answer with the other" in written(app)
+
+
+def test_models_with_no_class_in_common_are_not_compared(models, monkeypatch):
+    cells = replace(labels.CAMVID, name="cells", classes=tuple(f"cell {i}" for i in range(11)))
+    other = replace(catalog.find(FIRST), key="elsewhere/cells", title="Cells", space=cells)
+    monkeypatch.setattr(catalog, "CATALOG", (*catalog.CATALOG, other))
+    app = choose(opened(COMPARE), FIRST, other.key)
+    assert "no class in common" in written(app)
+    assert viewed(app)["shared"][0][:2] == [3, 1]  # the labels are held against the model that knows them alone
+    assert len(viewed(app)["shared"]) == 1
+
+
+def film(app):
+    """The captions of the strip of pictures, by the picture's name."""
+    captions = [c.value for c in app.main.caption if c.value.startswith(("agreement", "not run", "nothing to"))]
+    names = [b.label for b in app.main.button if b.key and b.key.startswith("film:")]
+    return dict(zip(names, captions, strict=True))
+
+
+def press(app, label):
+    [button] = [b for b in app.main.button if b.label == label]
+    button.click().run()
+    assert not app.exception
+
+
+def test_the_strip_shows_how_far_models_agree_on_each_picture_and_moves_on(models):
+    app = opened(COMPARE)
+    assert film(app) == {name: "not run yet" for name in pictures.SCENES.values()} | {SCENE: "agreement 100.0 %"}
+    press(app, "Next")
+    assert shown_name(app) == list(pictures.SCENES.values())[1]
+    press(app, "Previous")
+    press(app, "Previous")
+    assert shown_name(app) == list(pictures.SCENES.values())[-1]
+    press(app, f"Run these models on the other {len(pictures.SCENES) - 3}")
+    assert set(film(app).values()) == {"agreement 100.0 %"}
+    assert not [b for b in app.main.button if b.label.startswith("Run these")]
+
+
+def test_the_strip_is_of_ones_own_pictures_and_sorts_by_disagreement(models):
+    models.says[SECOND] = 0  # sky: the fake of the first reads its classes from pictures that are made for it
+    app = choose(opened(COMPARE), READER, SECOND)
+    app = upload(app, ("sky.png", made_for_reader(0, 1)), ("mixed.png", made_for_reader(1, 5)))
+    press(app, "Run these models on the other 1")
+    names = [text.plain(name) for name in ("sky.png", "mixed.png")]
+    assert list(film(app)) == names
+    app.segmented_control(key=state.ORDER).set_value("Least agreement first").run()
+    assert list(film(app)) == names[::-1]
+
+
+def made_for_reader(*classes):
+    rows = [np.full((20, 60, 3), class_id, np.uint8) for class_id in classes]
+    return png(np.concatenate(rows))
+
+
+def test_a_link_opens_its_models_and_its_picture(models):
+    picture = pictures.samples()[2]
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    app.query_params["models"] = f"starter/fcn,{SECOND}"
+    app.query_params["picture"] = picture.id
+    app.run().switch_page(COMPARE).run()
+    assert shown_name(app) == picture.name
+    assert viewed(app)["link"] == {"models": ["starter/fcn", SECOND], "picture": picture.id}
+    press(app, "Next")
+    assert viewed(app)["link"]["picture"] == pictures.samples()[3].id
+
+
+def test_a_link_with_models_and_a_picture_that_are_not_here_opens_the_usual_ones_and_says_so(models):
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    app.query_params["models"] = "elsewhere/<b>secret</b>"
+    app.query_params["picture"] = "../../etc/passwd"
+    app.run()
+    assert shown_name(app) == SCENE
+    assert text.plain("elsewhere/<b>secret</b>") in written(app)
+    assert [model["key"] for model in viewed(app)["models"]] == [FIRST]
+    app.toggle(key=state.SCENE_LABELS).set_value(False).run()
+    assert "secret" not in written(app)
+
+
+def test_a_picture_of_ones_own_is_in_no_link(models):
+    app = upload(opened(), ("street.png", photo()))
+    assert viewed(app)["link"]["picture"] is None
+
+
+def test_label_maps_above_12_megapixels_are_sent_smaller(models):
+    app = upload(opened(), ("large.png", photo(size_hw=(3200, 4800))))
+    sent = viewed(app)["picture"]
+    assert sent["width"] * sent["height"] <= 12_000_000 < (sent["width"] + 2) * (sent["height"] + 2)
+    assert sent["scale"] * sent["width"] == 4800

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from segdemo import tables
+from segdemo.agreement import compare
 from segdemo.confusion import count
 from segdemo.labels import CAMVID, VOID, LabelSpace
 from segdemo.models import catalog
@@ -63,7 +64,7 @@ def test_pixels_without_a_class_have_no_row_where_there_are_none():
 def test_a_model_gets_an_iou_column_where_it_is_given():
     answer = pets(np.array([[0, 0], [0, 1]], np.uint8))
     truth = np.zeros((2, 2), np.uint8)
-    iou = count(truth, answer.labels, 2).iou()
+    iou = dict(zip(PETS.classes, count(truth, answer.labels, 2).iou(), strict=True))
 
     table = tables.class_table([street(), answer], {"starter/segformer": iou})
 
@@ -77,8 +78,7 @@ def test_models_of_one_title_have_a_column_and_a_row_each(monkeypatch):
     twin = replace(catalog.find("starter/fcn"), key="elsewhere/fcn")
     monkeypatch.setattr(catalog, "CATALOG", (*catalog.CATALOG, twin))
     other = replace(street(), model="elsewhere/fcn", labels=np.zeros((4, 4), np.uint8))
-    sky = np.full(11, np.nan)
-    sky[0] = 0.5
+    sky = {"sky": 0.5}
 
     shares = tables.class_table([street(), other, pets()], {"starter/fcn": sky, "elsewhere/fcn": sky})
 
@@ -87,9 +87,38 @@ def test_models_of_one_title_have_a_column_and_a_row_each(monkeypatch):
         "class",
         *(f"share % · {n}" for n in (*names, "SegFormer starter")),
         *(f"IoU % · {n}" for n in names),
+        tables.BEST,
     ]
     assert [cell(shares, "sky", f"share % · {n}") for n in names] == [50.0, 100.0]
     assert list(tables.times_table([street(), other])["model"]) == names
+
+
+def test_the_best_model_of_a_class_is_named_where_it_is_one_alone():
+    ious = {
+        "starter/fcn": {"sky": 0.9, "road": 0.5, "car": 0.0},
+        "starter/segformer": {"car": 0.0, "road": 0.5, "sky": 0.8},
+    }
+    table = tables.class_table([street(), pets()], ious)
+    assert [cell(table, name, tables.BEST) for name in ("sky", "road", "car", "dog")] == ["FCN starter", "", "", ""]
+
+
+def test_classes_that_labels_and_a_model_share_under_another_name_have_a_row():
+    table = tables.class_table([street()], {"starter/fcn": {"bicycle + rider": 0.25}})
+    assert cell(table, "bicycle + rider", "IoU % · FCN starter") == 25
+    assert np.isnan(cell(table, "bicycle + rider", FCN))
+
+
+def test_agreement_is_the_same_in_both_halves_of_its_table():
+    first = street()
+    second = replace(first, model="starter/segformer", labels=np.where(first.labels == 8, 3, first.labels))
+    agreements = {(0, 1): compare(first, second)}
+    table = tables.agreement_table([first, second], agreements)
+    assert list(table.index) == list(table.columns) == ["FCN starter", "SegFormer starter"]
+    assert table.to_numpy().tolist() == [[100, 50], [50, 100]]  # sky 1, road 1/2, car 0
+    [row] = tables.contradictions_table([first, second], agreements, 5).to_dict("records")
+    assert row == {
+        "model": "FCN starter", "says": "car", "other model": "SegFormer starter", "says this": "road", "picture %": 25,
+    }  # fmt: skip
 
 
 def test_the_instance_table_lists_every_segment():

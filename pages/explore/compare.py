@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from segdemo import charts, overlay, tables
-from segdemo.ui import about, frame, results, runs, scores, state, viewer, views
+from segdemo import charts, tables
+from segdemo.ui import about, agreements, filmstrip, frame, results, runs, scores, state, viewer, views
 
 picture, chosen = frame.shown_picture(), state.chosen_models()
 frame.heading(picture)
@@ -12,8 +12,7 @@ if len(chosen) < 2:
     st.stop()
 
 waiting = st.empty()
-palettes = views.palettes([spec.space for spec in chosen], safe=False)
-looks = {spec.key: views.usual_look(spec.space, palettes[spec.space.name]) for spec in chosen}
+looks = views.usual_looks(chosen)
 titles = dict(zip(looks, tables.titles(list(looks)), strict=True))
 answered = []
 failed: dict[str, runs.Failure] = {}
@@ -23,25 +22,30 @@ for spec, place, outcome in runs.answers(chosen, picture, lambda: views.grid(wai
         continue
     answered.append(outcome)
     if place:
-        rows = overlay.legend(outcome.prediction, palettes[spec.space.name])
-        views.show(place, views.draw(outcome, picture, looks[spec.key]), rows)
+        views.preview(place, outcome, picture, looks[spec.key])
 waiting.empty()
+truth = scores.truth(picture)
 if answered:
-    viewer.show(picture, answered, scores.truth(picture, [run.prediction for run in answered]))
+    viewer.show(picture, answered, truth)
 for title, failure in failed.items():
     st.markdown(f"**{title}**")
     failure.show()
 if not answered:
     st.stop()
 
+agreed = agreements.between(picture, answered)
+filmstrip.remember(picture, chosen, agreements.mean(agreed))
+filmstrip.show(picture, chosen)
 about.starter_note(chosen)
 results.differing_spaces(answered)
-scored = [scores.against_labels(run.prediction, picture) for run in answered]
+if len(answered) > 1:
+    agreements.show(answered, agreed)
+scored = [scores.against_labels(run.prediction, truth) for run in answered]
 table = results.class_table(answered, scored)
 st.subheader("Classes", anchor=False)
 results.show_mean_ious(answered, scored)
 results.show_classes(table)
-results.downloads(answered, [looks[run.prediction.model] for run in answered], picture, table)
+results.downloads(answered, looks, picture, table, agreements.report(answered, agreed))
 st.subheader("Times", anchor=False)
 milliseconds = tables.times_table([run.prediction for run in answered])
 st.plotly_chart(charts.latency(milliseconds, results.times_title(answered)), config={"displayModeBar": False})

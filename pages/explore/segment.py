@@ -1,9 +1,8 @@
-"""One picture, one model: the overlay, its legend, and the numbers."""
+"""One picture, one model: what it sees, and the numbers."""
 
 import streamlit as st
 
-from segdemo import overlay
-from segdemo.ui import about, frame, results, runs, scores, state, views
+from segdemo.ui import about, frame, results, runs, scores, state, viewer, views
 
 picture, chosen = frame.shown_picture(), state.chosen_models()
 frame.heading(picture)
@@ -12,25 +11,16 @@ if not chosen:
     st.stop()
 
 spec = frame.choose_one(chosen)
-left, right = st.columns([7, 3], gap="medium")
-[(_, place, answer)] = runs.answers([spec], picture, lambda: [left.empty()])
-if place:
-    place.empty()
-if isinstance(answer, runs.Failure):
-    with left:
-        answer.show()
+waiting = st.empty()
+[(_, place, run)] = runs.answers([spec], picture, lambda: [waiting])
+waiting.empty()
+if isinstance(run, runs.Failure):
+    run.show()
     st.stop()
 
-run = answer
-space = run.prediction.space
-palette = views.palettes([space], st.session_state[state.SAFE_COLORS])[space.name]
-look = views.look(space, palette)
-rows = overlay.legend(run.prediction, palette)
-score = scores.against_labels(run.prediction, picture)
-with right:
-    views.controls(with_objects=run.prediction.segments is not None)
-    views.legend(space, rows)
-views.show(left, views.draw(run, picture, look), rows)
+truth = scores.truth(picture)
+viewer.show(picture, [run], truth)
+score = scores.against_labels(run.prediction, truth)
 results.show_metrics(run, score)
 about.starter_note([spec])
 
@@ -44,4 +34,4 @@ with times:
     results.stage_times(run)
 with model:
     about.show(spec)
-results.downloads([run], [look], picture, table)
+results.downloads([run], views.usual_looks([spec]), picture, table, more=[])

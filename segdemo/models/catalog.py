@@ -5,7 +5,7 @@ folder.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from segdemo.errors import ModelError
 from segdemo.labels import ADE20K, CAMVID, CITYSCAPES, COCO_PANOPTIC, COCO_THINGS, VOC, LabelSpace
@@ -13,6 +13,13 @@ from segdemo.labels import ADE20K, CAMVID, CITYSCAPES, COCO_PANOPTIC, COCO_THING
 Task = Literal["semantic", "instance", "panoptic"]
 Source = Literal["starter", "torchvision", "huggingface"]
 Library = Literal["torchvision", "transformers"]
+
+
+TASKS: Final[dict[Task, str]] = {  # what a model of each kind gives
+    "semantic": "a class for every pixel",
+    "instance": "single objects with their outlines",
+    "panoptic": "a class for every pixel and single objects",
+}
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,19 @@
 """What a model is: paper, licence, and scores, measured here and published apart from each other."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import pandas as pd
 import streamlit as st
 
 from segdemo.models import weights
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.catalog import TASKS, ModelSpec
 from segdemo.ui import cache, text
-
-_TASKS: Final = {
-    "semantic": "a class for every pixel",
-    "instance": "single objects with their outlines",
-    "panoptic": "a class for every pixel and single objects",
-}
 
 
 def show(spec: ModelSpec) -> None:
     """Everything about a model."""
     st.markdown(
-        f"**{spec.title}** gives {_TASKS[spec.task]}. It knows {text.knows(spec)}: "
+        f"**{spec.title}** gives {TASKS[spec.task]}. It knows {text.knows(spec)}: "
         f"{text.plain(', '.join(spec.space.classes[:24]))}{' …' if len(spec.space.classes) > 24 else '.'}"
     )
     starter_note([spec])

@@ -18,16 +18,18 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageOps
 
+from segdemo import agreement as agreements
 from segdemo import devices as _devices
 from segdemo import images, models, overlay
 from segdemo import label_image as label_images
+from segdemo.agreement import Agreement, Region
 from segdemo.confusion import Convention
 from segdemo.datasets import Dataset, open_dataset, open_zip, street_scenes
 from segdemo.errors import ImageError, ModelError
 from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
 from segdemo.models import Model, catalog
-from segdemo.prediction import Prediction, Segments
+from segdemo.prediction import Prediction
 from segdemo.results import FIRST_RUNS, Results
 from segdemo.results import Run as StoredRun
 from segdemo.sample import Sample
@@ -40,6 +42,8 @@ from segdemo.ui.state import MOST_MODELS
 
 _SCENE_HW = (480, 640)
 _THUMBNAIL_WH = (176, 132)
+_MOST_SENT = 12_000_000  # pixels of a label map for the browser
+_REGIONS = 6
 _QUICK_S = 1.5  # a model that answers within this time is run twice, so that its times are warm ones
 
 
@@ -167,16 +171,10 @@ def label_image(name: str, space: LabelSpace, size_hw: tuple[int, int], data: by
     return label_images.decode_labels(data, name, space, size_hw)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def small(
-    picture_id: str, key: str, device: str, precision: str, _rgb: np.ndarray, _prediction: Prediction
-) -> tuple[np.ndarray, np.ndarray, Segments | None]:
-    """Picture, labels and segments at the size of the screen."""
-    rgb, labels = overlay.fit(_rgb, _prediction.labels, overlay.SCREEN_SIDE)
-    segments = _prediction.segments
-    if segments is not None:
-        segments = overlay.fit_segments(segments, _prediction.labels.shape, overlay.SCREEN_SIDE)
-    return rgb, labels, segments
+def sent_side(size_hw: tuple[int, int]) -> int:
+    """The longest side, in pixels, of the label maps that the browser gets for a picture: 12 megapixels at most."""
+    height, width = size_hw
+    return int(max(height, width) * min(1, math.sqrt(_MOST_SENT / (height * width))))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -185,16 +183,35 @@ def viewer_files(
 ) -> tuple[bytes, bytes | None, bytes | None]:
     """An answer for the browser, as PNG files: ids, confidence, and the numbers of objects, where there are any.
 
-    Confidence is at the size of the screen, 255 for 1. An object's number is red + 256 · green.
+    Ids and numbers are of `sent_side`, confidence at the size of the screen, 255 for 1. An object's number is
+    red + 256 · green.
     """
-    labels, confidence = overlay.encode_png(_prediction.labels), _prediction.confidence
+    labels, confidence = _prediction.labels, _prediction.confidence
+    side = sent_side(labels.shape)
     if confidence is not None:
         shrunk = overlay.nearest(confidence, overlay.SCREEN_SIDE)
         confidence = (shrunk.astype(np.float32) * 255 + 0.5).astype(np.uint8)
     numbers = overlay.object_numbers(_prediction)
     if numbers is not None:
+        numbers = overlay.nearest(numbers, side)
         numbers = np.stack([numbers & 255, numbers >> 8, np.zeros_like(numbers)], axis=-1).astype(np.uint8)
-    return labels, _png(confidence), _png(numbers)
+    return overlay.encode_png(overlay.nearest(labels, side)), _png(confidence), _png(numbers)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def agreement(
+    picture_id: str, keys: tuple[str, str], device: str, precision: str, _first: Prediction, _second: Prediction
+) -> Agreement | None:
+    """`agreement.compare` of two models' answers for a picture."""
+    return agreements.compare(_first, _second)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def regions(
+    picture_id: str, keys: tuple[str, ...], device: str, precision: str, _predictions: Sequence[Prediction]
+) -> list[Region]:
+    """`agreement.regions` of models' answers for a picture."""
+    return agreements.regions(_predictions, _REGIONS)
 
 
 def _png(pixels: np.ndarray | None) -> bytes | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from segdemo import models
+from segdemo import models, words
 from segdemo.datasets import Dataset
 from segdemo.evaluate import SCORE_THRESHOLD, EvaluationProgress, evaluate
 from segdemo.models import catalog
@@ -61,11 +61,11 @@ class Evaluation:
         """ "DeepLabV3 starter: 12 of 60 pictures, about 20 s left, then 1 more model" """
         if self.progress is None:
             return f"{self.model}: loading the model"
-        words = f"{self.model}: {self.progress.done} of {self.progress.pictures} pictures"
+        said = f"{self.model}: {self.progress.done} of {self.progress.pictures} pictures"
         if self.progress.left_s:
-            words += f", about {text.wait(self.progress.left_s)} left"
+            said += f", about {words.wait(self.progress.left_s)} left"
         after = len(self.specs) - 1 - [spec.title for spec in self.specs].index(self.model)
-        return words + (f", then {after} more model{'s' if after > 1 else ''}" if after else "")
+        return said + (f", then {after} more model{'s' if after > 1 else ''}" if after else "")
 
 
 def choose_dataset() -> Dataset | None:

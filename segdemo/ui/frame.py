@@ -25,6 +25,8 @@ def draw() -> DeltaGenerator:
     """Draw the sidebar but for the devices; returns the place for these."""
     st.logo(_LOGO, size="large")
     with st.sidebar:
+        if unknown := st.session_state.pop(state.UNKNOWN_MODELS, None):
+            st.warning(f"This copy of segdemo does not have the models of the link: {text.plain(text.short(unknown))}.")
         st.subheader("Picture")
         _pictures()
         st.subheader("Models")
@@ -49,6 +51,16 @@ def shown_picture() -> Picture:
     """The picture that is looked at."""
     pictures = {picture.id: picture for picture in (*_own_readable(), *samples())}
     return pictures.get(st.session_state.get(state.PICTURE, ""), next(iter(pictures.values())))
+
+
+def pictures() -> list[Picture]:
+    """Those that belong together: the person's own, or the sample scenes where there are none."""
+    return _own_readable() or samples()
+
+
+def show(picture_id: str) -> None:
+    """Look at another picture."""
+    st.session_state[state.PICTURE] = picture_id
 
 
 def _pictures() -> None:
@@ -97,11 +109,7 @@ def _show_newest() -> None:
     new = [picture_id for picture_id in ids if picture_id not in st.session_state[state.SEEN]]
     st.session_state[state.SEEN] = ids
     if new:
-        _show(new[0])
-
-
-def _show(picture_id: str) -> None:
-    st.session_state[state.PICTURE] = picture_id
+        show(new[0])
 
 
 def _gallery(title: str, pictures: list[Picture], shown: Picture) -> None:
@@ -120,7 +128,7 @@ def _gallery(title: str, pictures: list[Picture], shown: Picture) -> None:
                     type="primary" if picture == shown else "tertiary",
                     width="stretch",
                     wrap=False,
-                    on_click=_show,
+                    on_click=show,
                     args=(picture.id,),
                 )
 

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from streamlit.delta_generator import DeltaGenerator
 
-from segdemo.ui import text
+from segdemo import words
 
 T = TypeVar("T")
 
@@ -62,8 +62,8 @@ class Job:
         if self._downloading():
             return f"Downloading the weights: {self._describe_download(elapsed_s)}"
         if self.usual_s and elapsed_s < self.usual_s:
-            return f"{self.stage}: about {text.wait(self.usual_s - elapsed_s)} left"
-        so_far = f": {text.wait(elapsed_s)} so far" if elapsed_s >= 1 else " …"
+            return f"{self.stage}: about {words.wait(self.usual_s - elapsed_s)} left"
+        so_far = f": {words.wait(elapsed_s)} so far" if elapsed_s >= 1 else " …"
         return f"{self.stage}{so_far}{', longer than expected' if self.usual_s else ''}"
 
     def _downloading(self) -> bool:
@@ -71,12 +71,12 @@ class Job:
 
     def _describe_download(self, elapsed_s: float) -> str:
         if not self.total_bytes:
-            return text.size(self.done_bytes)
-        share = f"{text.size(self.done_bytes)} of {text.size(self.total_bytes)}"
+            return words.size(self.done_bytes)
+        share = f"{words.size(self.done_bytes)} of {words.size(self.total_bytes)}"
         came = self.done_bytes - (self.bytes_before or 0)
         if came == 0 or elapsed_s < 1:  # too early to tell
             return share
-        return f"{share}, about {text.wait((self.total_bytes - self.done_bytes) * elapsed_s / came)} left"
+        return f"{share}, about {words.wait((self.total_bytes - self.done_bytes) * elapsed_s / came)} left"
 
 
 def watch(work: Callable[[Job], T], place: Callable[[], DeltaGenerator]) -> T:

@@ -1,17 +1,20 @@
 """What stands below the pictures: tables, times, what a model is, and downloads."""
 
-from collections.abc import Sequence
+import mimetypes
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from segdemo import exports, tables
+from segdemo import exports, report, tables, words
 from segdemo.confusion import Score
 from segdemo.exports import Entry
 from segdemo.models import catalog
 from segdemo.overlay import Look
+from segdemo.report import Table
 from segdemo.ui import cache, text
 from segdemo.ui.cache import Run
 from segdemo.ui.pictures import Picture
@@ -22,25 +25,34 @@ def class_table(runs: Sequence[Run], scores: Sequence[Scores]) -> pd.DataFrame:
     """Shares, and IoU where there are labels, of the classes that some model found or that the labels hold."""
     ious = {run.prediction.model: score.iou for run, score in zip(runs, scores, strict=True) if score.iou is not None}
     table = tables.class_table([run.prediction for run in runs], ious)
-    numbers = table.drop(columns="class")
+    numbers = table.drop(columns=["class", tables.BEST], errors="ignore")
     return table[(numbers.fillna(0) > 0).any(axis=1) | numbers.filter(like="IoU").notna().any(axis=1)]
 
 
 def show_classes(table: pd.DataFrame) -> None:
-    """The class table, one model's numbers side by side below its title; numbers with one decimal, "–" for none."""
+    """The class table; numbers with one decimal, "–" for none."""
+    shown, columns = _by_title(table), dict[Any, Any]()
+    # By position, as names do not reach columns below a title; 0 is the index.
+    columns[0] = st.column_config.TextColumn(width=120)
+    kinds = [kind for name in shown.columns for kind in _HELP if kind in name]
+    for position, kind in enumerate(kinds, start=1):
+        if kind == "share %" and shown.columns.nlevels == 1:
+            columns[position] = st.column_config.ProgressColumn(max_value=100, format="%.1f", help=_HELP[kind])
+        else:
+            columns[position] = st.column_config.NumberColumn(format="%.1f", help=_HELP[kind])
+    st.dataframe(shown, height="content", column_config=columns, placeholder="–", alt="Classes and numbers")
+
+
+def _by_title(table: pd.DataFrame) -> pd.DataFrame:
+    """`class_table` with one model's numbers side by side below its title, and which is the best last."""
     shown = table.set_index("class")
+    best = shown.pop(tables.BEST) if tables.BEST in shown else None
     kinds, titles = (list(dict.fromkeys(part)) for part in zip(*map(_parts, shown.columns), strict=True))
     shown = shown.reindex(columns=[f"{kind} · {title}" for title in titles for kind in kinds])
-    # By position, as names do not reach columns below a title; 0 is the index.
-    columns: dict[Any, Any] = {0: st.column_config.TextColumn(width=120)}
-    for position, (kind, title) in enumerate(map(_parts, shown.columns), start=1):
-        explained = f"{title}: {_HELP[kind]}"
-        if kind == "share %" and len(titles) == 1:
-            columns[position] = st.column_config.ProgressColumn(max_value=100, format="%.1f", help=explained)
-        else:
-            columns[position] = st.column_config.NumberColumn(format="%.1f", help=explained)
     shown.columns = _headings(kinds, titles)
-    st.dataframe(shown, height="content", column_config=columns, placeholder="–", alt="Classes and numbers")
+    if best is not None:
+        shown[(tables.BEST, "")] = best
+    return shown
 
 
 def _headings(kinds: list[str], titles: list[str]) -> pd.Index:
@@ -58,6 +70,10 @@ def _parts(column: str) -> tuple[str, str]:
     return kind, title
 
 
+_CLASSES_NOTE: Final = (
+    "Share: percent of the picture's pixels. IoU: intersection over union with the labels, in percent, of this one "
+    "picture; – where a class is in neither, or unknown to the model."
+)
 _HELP: Final = {
     "share %": "percent of the picture's pixels; none where the model does not know the class.",
     "IoU %": "intersection over union with the labels, in percent: pixels that both call by this class, of those that "
@@ -70,7 +86,7 @@ def show_metrics(run: Run, score: Scores) -> None:
     prediction = run.prediction
     present = np.bincount(prediction.labels.ravel(), minlength=256)[: len(prediction.space.classes)]
     with st.grid(3, min_column_width=130):
-        st.metric("Time", text.duration(prediction.times.total_s), help=times_caption([run]), border=True)
+        st.metric("Time", words.duration(prediction.times.total_s), help=times_caption([run]), border=True)
         st.metric("Classes found", f"{np.count_nonzero(present)} of {present.size}", border=True)
         if score.mean is not None:
             _mean_iou("Image mean IoU", score.mean)
@@ -90,6 +106,9 @@ def show_mean_ious(runs: Sequence[Run], scores: Sequence[Scores]) -> None:
     if scored:
         counts = ", ".join(f"{mean.classes} ({title})" for title, mean in scored)
         st.caption(f"Image mean IoU over the classes in truth or prediction: {counts}.")
+        mapped = dict.fromkeys(score.space for score in scores if score.space and " and " in score.space.name)
+        for space in mapped:
+            st.caption(f"{space.name} are compared on: {', '.join(space.classes)}.")
         with st.grid(min(len(scored), 4), min_column_width=150):
             for title, mean in scored:
                 _mean_iou(title, mean)
@@ -120,33 +139,49 @@ def times_caption(runs: Sequence[Run]) -> str:
     return f"{caption}. The first run after loading, which is slower than later ones: {', '.join(cold)}."
 
 
-def downloads(runs: Sequence[Run], looks: Sequence[Look], picture: Picture, table: pd.DataFrame) -> None:
-    """One zip of everything, and the class table as CSV; made when they are asked for. looks: as the page draws."""
+def downloads(
+    runs: Sequence[Run], looks: Mapping[str, Look], picture: Picture, table: pd.DataFrame, more: Sequence[Table]
+) -> None:
+    """One zip of everything, a report, and the class table as CSV; made when they are asked for.
+
+    looks: by the model's key. table: `class_table`. more: further tables for the report.
+    """
     image = picture.image()
     entries = [
-        Entry(run.prediction, image, catalog.find(run.prediction.model), run.device, run.precision, look)
-        for run, look in zip(runs, looks, strict=True)
+        Entry(run.prediction, image, catalog.find(key), run.device, run.precision, looks[key])
+        for run in runs
+        for key in [run.prediction.model]
     ]
+    times = tables.times_table([run.prediction for run in runs]).set_index("model")
+    parts = [Table("Classes", _by_title(table), _CLASSES_NOTE), *more, Table("Times", times, times_caption(runs))]
     [stem] = exports.safe_stems([picture.name])
     with st.container(horizontal=True):
-        st.download_button(
+        _download(
             "Download results (zip)",
             lambda: exports.zip_results(entries),
-            file_name=f"{stem}.segdemo.zip",
-            mime="application/zip",
-            on_click="ignore",
+            f"{stem}.segdemo.zip",
             icon=":material/download:",
             help="For each model the label map (PNG of class ids), the overlay at full size, and a JSON file with "
             "areas, objects, times, model and licence.",
         )
-        st.download_button(
+        _download(
+            "Download report (HTML)",
+            lambda: report.html(entries, parts, datetime.now(UTC)).encode(),
+            f"{stem}.report.html",
+            icon=":material/description:",
+            help="One page that opens without a network: pictures, tables, times, models and their licences.",
+        )
+        _download(
             "Download table (CSV)",
             lambda: exports.csv_text(table.columns, table.itertuples(index=False)).encode("utf-8-sig"),
-            file_name=f"{stem}.classes.csv",
-            mime="text/csv",
-            on_click="ignore",
+            f"{stem}.classes.csv",
             icon=":material/table:",
         )
+
+
+def _download(label: str, make: Callable[[], bytes], file_name: str, icon: str, help: str | None = None) -> None:
+    mime = mimetypes.guess_type(file_name)[0] or "application/octet-stream"
+    st.download_button(label, make, file_name=file_name, mime=mime, on_click="ignore", icon=icon, help=help)
 
 
 def objects(run: Run) -> None:
@@ -174,7 +209,7 @@ def stage_times(run: Run) -> None:
     )
     with st.grid(4, min_column_width=120):
         for name, seconds, explanation in stages:
-            st.metric(name, text.duration(seconds), help=explanation, border=True)
+            st.metric(name, words.duration(seconds), help=explanation, border=True)
     st.caption(times_caption([run]))
 
 
@@ -184,7 +219,8 @@ def differing_spaces(runs: Sequence[Run]) -> None:
     if len(spaces) > 1:
         named = ", ".join(f"{name} ({count} classes)" for name, count in spaces.items())
         st.info(
-            f"These models know different classes: {named}. Only classes of the same name share a row and a colour; "
-            "what one model does not know is empty, not zero.",
+            f"These models know different classes: {named}. In the table, classes of the same name share a row, and "
+            "what a model does not know is empty, not zero. Agreement, errors and scores are over the classes that "
+            "both sides know, under whatever name.",
             icon=":material/info:",
         )

@@ -44,11 +44,12 @@ def answers(
         return made
 
     for i, spec in enumerate(specs):
-        outcome = _answer(spec, picture, partial(_progress, picture, places, i))
+        outcome = answer(spec, picture, partial(_progress, picture, places, i))
         yield spec, made[i] if made else None, outcome
 
 
-def _answer(spec: ModelSpec, picture: Picture, show_progress: Callable[[], DeltaGenerator]) -> Run | Failure:
+def answer(spec: ModelSpec, picture: Picture, show_progress: Callable[[], DeltaGenerator]) -> Run | Failure:
+    """One model's answer. show_progress: makes the empty element for how far it is, where it takes long."""
     image, device, precision = picture.image(), state.device(), state.precision()
     asked = f"{picture.id} {spec.key} {device} {precision}"
     sentence = state.problem(asked)

@@ -8,11 +8,11 @@ from typing import Any, Final, Literal
 import pandas as pd
 import streamlit as st
 
-from segdemo import charts, score_tables, scoreboard
+from segdemo import charts, score_tables, scoreboard, words
 from segdemo.confusion import CONVENTIONS, Convention
 from segdemo.labels import VOID
 from segdemo.scoreboard import RunScores
-from segdemo.ui import cache, state, text
+from segdemo.ui import cache, state, views
 
 _PLOT: Final = {"displayModeBar": False}
 _MOST_ROWS: Final = 25
@@ -88,7 +88,7 @@ def models(runs: Sequence[RunScores], convention: Convention, without: frozenset
 def _uncovered(runs: Sequence[RunScores]) -> str:
     told = [
         f"{name} is scored over the {len(run.run.identity.space.classes)} classes that it shares with the labels, "
-        f"{text.percent(run.total.coverage.share())} of the labelled pixels."
+        f"{words.percent(run.total.coverage.share())} of the labelled pixels."
         for name, run in zip(score_tables.names(runs), runs, strict=True)
         if run.total.coverage is not None and run.total.coverage.covered < run.total.coverage.labelled
     ]
@@ -193,8 +193,7 @@ def _height(table: pd.DataFrame) -> int | Literal["content"]:
 def _confusion(run: RunScores) -> Cell | None:
     by = st.segmented_control("In percent of", ["truth", "prediction"], default="truth", required=True) or "truth"
     shares = score_tables.confusion(run, by)
-    theme = st.context.theme.type or "light"
-    figure = charts.confusion(shares, by, st.get_option(f"theme.{theme}.backgroundColor") or "#ffffff")
+    figure = charts.confusion(shares, by, views.background())
     event = st.plotly_chart(
         figure, config=_PLOT, on_select="rerun", selection_mode="points", key=f"confusion:{run.run.id}:{by}"
     )
@@ -221,5 +220,5 @@ def _calibration(run: RunScores) -> None:
         ),
         config=_PLOT,
     )
-    error = text.percent(bins.expected_calibration_error())
+    error = words.percent(bins.expected_calibration_error())
     st.caption(f"Expected calibration error {error}: the mean gap between confidence and rightness, in 15 bins.")

@@ -1,39 +1,60 @@
-"""Scores of an answer against labels: a scene's own, or a label image that the person gave."""
+"""Scores of answers against labels: a scene's own, or a label image that the person gave."""
 
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import streamlit as st
 
-from segdemo import confusion
+from segdemo import agreement, confusion
+from segdemo.class_mapping import mapping
 from segdemo.errors import SegdemoError
 from segdemo.labels import CAMVID, LabelSpace
+from segdemo.models import catalog
 from segdemo.prediction import Prediction
 from segdemo.ui import cache, state, text
 from segdemo.ui.pictures import MOST_UPLOAD_MB, Picture
 
+_SPACES: Final = {spec.space.name: spec.space for spec in catalog.CATALOG}
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """A picture's labels, (H, W) uint8, and what their ids mean."""
+
+    labels: np.ndarray
+    space: LabelSpace
+
 
 @dataclass(frozen=True)
 class Scores:
-    """IoU per class (C,) in [0, 1], NaN where a class is in neither, and its mean; or the reason why there is none."""
+    """IoU in [0, 1] by the name of its class, NaN where that is in neither, and their mean; or why there is none.
 
-    iou: np.ndarray | None = None
+    space: the classes that the labels and the model share.
+    """
+
+    iou: dict[str, float] | None = None
     mean: confusion.Score | None = None
+    space: LabelSpace | None = None
     problem: str | None = None
 
 
-def against_labels(prediction: Prediction, picture: Picture) -> Scores:
-    """Score an answer; without labels there is neither a score nor a problem."""
-    try:
-        truth = _truth(picture, prediction)
-    except SegdemoError as error:
-        return Scores(problem=str(error))
+def against_labels(prediction: Prediction, truth: Truth | None) -> Scores:
+    """Score an answer on the classes that it shares with the labels; without labels, neither a score nor a problem.
+
+    Classes that the model never gives (Mask R-CNN: a sky) have no score and are not in the mean.
+    """
     if truth is None:
         return Scores()
-    counts = confusion.count(truth, prediction.labels, len(prediction.space.classes))
-    return Scores(counts.iou(), counts.mean_iou())
+    try:
+        common = mapping(truth.space, prediction.space)
+    except SegdemoError as error:
+        return Scores(problem=str(error))
+    size, silent = len(common.space.classes), agreement.silent(common.prediction_ids, prediction)
+    counts = confusion.count(common.truth(truth.labels), common.prediction(prediction.labels), size)
+    iou = np.where(np.isin(np.arange(size), list(silent)), np.nan, counts.iou())
+    named = dict(zip(common.space.classes, iou.tolist(), strict=True))
+    return Scores(named, counts.mean_iou(without=silent), common.space)
 
 
 def choose_labels(picture: Picture) -> None:
@@ -48,6 +69,14 @@ def choose_labels(picture: Picture) -> None:
         )
     elif kept := state.label_file(picture.id):
         st.caption(f"Scoring against {text.plain(text.short(kept[0]))}")
+        st.selectbox(
+            "Its classes are those of",
+            list(_SPACES),
+            key=state.label_space_key(picture.id),
+            persist_state="session",
+            help="What its ids or colours stand for. Models of other label sets are scored on the classes that both "
+            "know.",
+        )
         st.button("Remove the label image", on_click=state.forget_label_file, args=(picture.id,))
     else:
         st.file_uploader(
@@ -65,23 +94,20 @@ def choose_labels(picture: Picture) -> None:
 def _keep(picture_id: str) -> None:
     if (file := st.session_state[f"labels:{picture_id}"]) is not None:
         state.keep_label_file(picture_id, file.name, file.getvalue())
+        known = [spec.space.name for spec in state.chosen_models()]
+        st.session_state[state.label_space_key(picture_id)] = known[0] if known else CAMVID.name
 
 
-def truth(picture: Picture, predictions: Iterable[Prediction]) -> tuple[np.ndarray, LabelSpace] | None:
-    """The labels (H, W) uint8 in the classes of the first model that they fit; None where there are no such."""
-    for prediction in predictions:
-        with suppress(SegdemoError):
-            if (labels := _truth(picture, prediction)) is not None:
-                return labels, prediction.space
-    return None
-
-
-def _truth(picture: Picture, prediction: Prediction) -> np.ndarray | None:
-    """The labels in the model's classes, None where there are none. Raises `ImageError` where they do not fit."""
-    space = prediction.space
+def truth(picture: Picture) -> Truth | None:
+    """The picture's labels, None where there are none. Says on the page where a label image does not fit."""
     if picture.seed is not None:
-        wanted = st.session_state[state.SCENE_LABELS] and space.name == CAMVID.name
-        return picture.own_labels() if wanted else None
-    kept = state.label_file(picture.id)
-    height, width = prediction.labels.shape
-    return None if kept is None else cache.label_image(kept[0], space, (height, width), kept[1])
+        labels = picture.own_labels() if st.session_state[state.SCENE_LABELS] else None
+        return None if labels is None else Truth(labels, CAMVID)
+    if (kept := state.label_file(picture.id)) is None:
+        return None
+    space = _SPACES[st.session_state[state.label_space_key(picture.id)]]
+    try:
+        return Truth(cache.label_image(kept[0], space, picture.image().size_hw, kept[1]), space)
+    except SegdemoError as error:
+        st.warning(text.plain(str(error)), icon=":material/warning:")
+        return None

@@ -10,6 +10,7 @@ from segdemo.models.catalog import ModelSpec
 # Chosen on a first visit. A newcomer waits for the first: on 2 cores 7 s with torchvision, 11 s with transformers.
 FIRST_MODELS: Final = ("starter/deeplabv3", "starter/mask2former")
 MOST_MODELS: Final = 6
+_MOST_AGREEMENTS: Final = 256
 
 PICTURE: Final = "picture"  # id of the picture shown
 UPLOADS: Final = "uploads"  # the uploader's files
@@ -19,10 +20,6 @@ CAMERA: Final = "camera"  # bool: the camera is on
 DEVICE: Final = "device"
 PRECISION: Final = "precision"
 SEGMENT_MODEL: Final = "segment_model"  # key of the model on the Segment page
-OPACITY: Final = "opacity"  # percent
-OUTLINES: Final = "outlines"
-OBJECTS: Final = "objects"  # bool: draw the instances' outlines
-SAFE_COLORS: Final = "safe_colors"  # bool: the colour-blind safe palette
 SCENE_LABELS: Final = "scene_labels"  # bool: score against a scene's own labels
 DATASET_KIND: Final = "dataset_kind"
 DATASET_FILE: Final = "dataset_file"  # the uploader's zip archive
@@ -32,6 +29,11 @@ CONVENTION: Final = "convention"
 WITHOUT_BACKGROUND: Final = "without_background"  # bool: leave it out of mean IoU
 EVALUATION: Final = "evaluation"  # the one that is running
 EVALUATION_PROBLEMS: Final = "evaluation_problems"  # sentences of the one that ended last
+UNKNOWN_MODELS: Final = "unknown_models"  # keys in the link that this copy does not have
+ORDER: Final = "order"  # of the pictures below the viewer
+_BEGUN: Final = "begun"
+_MODELS: Final = "models"  # of a link
+_AGREEMENTS: Final = "agreements"  # what was compared -> how far the models agree
 _LABEL_FILES: Final = "label_files"  # picture id -> (name, bytes) of its label image
 _PROBLEMS: Final = "problems"  # what was asked of a model -> the sentence it failed with
 
@@ -41,21 +43,32 @@ def model_key(key: str) -> str:
     return f"model:{key}"
 
 
-def class_key(name: str) -> str:
-    """The state's key of a class's tick; one tick for the same name in several label sets."""
-    return f"class:{name}"
+def label_space_key(picture_id: str) -> str:
+    """The state's key of what a picture's label image is read as: the name of a label space."""
+    return f"label_space:{picture_id}"
 
 
 def begin() -> None:
-    """Defaults of a first visit."""
-    first = {model_key(key): True for key in FIRST_MODELS}
-    looks = {OPACITY: 55, OUTLINES: True, OBJECTS: True, SAFE_COLORS: False}
-    rest = {SCENE_LABELS: True, CAMERA: False, SEEN: [], _LABEL_FILES: {}, _PROBLEMS: {}}
-    for key, value in {**first, **looks, **rest}.items():
+    """Defaults of a first visit, or what a link asks for."""
+    if _BEGUN not in st.session_state:
+        st.session_state[_BEGUN] = True
+        for key in _linked_models() or FIRST_MODELS:
+            st.session_state[model_key(key)] = True
+        if PICTURE in st.query_params:
+            st.session_state[PICTURE] = st.query_params[PICTURE]
+    rest = {SCENE_LABELS: True, CAMERA: False, SEEN: [], _LABEL_FILES: {}, _PROBLEMS: {}, _AGREEMENTS: {}}
+    for key, value in rest.items():
         st.session_state.setdefault(key, value)
-    # Set anew, or a control on two pages shows its lowest value after the page has changed (Streamlit 1.67).
-    for key in [*looks, *(str(key) for key in st.session_state if str(key).startswith(class_key("")))]:
-        st.session_state[key] = st.session_state[key]
+
+
+def _linked_models() -> list[str]:
+    """The models that the address names, as far as this copy has them; the viewer writes it (viewer/settings.js)."""
+    known = {spec.key for spec in catalog.CATALOG}
+    named = [key for key in st.query_params.get(_MODELS, "").split(",") if key]
+    unknown = [key for key in named if key not in known]
+    if unknown:
+        st.session_state[UNKNOWN_MODELS] = ", ".join(unknown)
+    return [key for key in named if key in known][:MOST_MODELS]
 
 
 def chosen_models() -> list[ModelSpec]:
@@ -71,11 +84,6 @@ def device() -> str:
 def precision() -> Precision:
     """The chosen precision."""
     return st.session_state.get(PRECISION, "fp32")
-
-
-def is_shown(class_name: str) -> bool:
-    """Whether a class is drawn; classes are until they are switched off."""
-    return st.session_state.get(class_key(class_name), True)
 
 
 def label_file(picture_id: str) -> tuple[str, bytes] | None:
@@ -106,3 +114,16 @@ def keep_problem(asked: str, sentence: str) -> None:
 def forget_problem(asked: str) -> None:
     """Let this request be tried again."""
     st.session_state[_PROBLEMS].pop(asked, None)
+
+
+def agreement(asked: str) -> float | None:
+    """How far models agree on a picture, mean IoU in [0, 1]; None where it is not known yet."""
+    return st.session_state[_AGREEMENTS].get(asked)
+
+
+def keep_agreement(asked: str, value: float) -> None:
+    """Remember how far models agree on a picture. The oldest of many are forgotten."""
+    kept = st.session_state[_AGREEMENTS]
+    kept[asked] = value
+    if len(kept) > _MOST_AGREEMENTS:
+        del kept[next(iter(kept))]

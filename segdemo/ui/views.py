@@ -1,39 +1,29 @@
-"""How answers are drawn: the controls, the legend with its ticks, and the overlay that follows them."""
+"""How answers are drawn while others are still awaited, and in files: with the colours that the viewer has, too."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from segdemo import overlay, tables
+from segdemo import overlay, tables, words
 from segdemo.labels import VOID, LabelSpace
 from segdemo.models.catalog import ModelSpec
-from segdemo.overlay import LegendRow, Look
+from segdemo.overlay import Look
 from segdemo.palettes import Color, colorblind
-from segdemo.ui import cache, state, text
+from segdemo.ui import cache, text
 from segdemo.ui.cache import Run
 from segdemo.ui.pictures import Picture
 
+_PREVIEW_SIDE: Final = 640  # pixels
 
-def controls(with_objects: bool) -> None:
-    """Opacity, outlines and palette; the same on every page and kept between pages."""
-    st.slider("Opacity", 0, 100, step=5, format="%d %%", key=state.OPACITY, persist_state="session")
-    st.toggle("Outlines", key=state.OUTLINES, persist_state="session", help="A line around every region.")
-    if with_objects:
-        st.toggle(
-            "Objects",
-            key=state.OBJECTS,
-            persist_state="session",
-            help="A light line around every single car, person or other thing, where the model tells them apart.",
-        )
-    st.toggle(
-        "Colour-blind safe",
-        key=state.SAFE_COLORS,
-        persist_state="session",
-        help="Colours that people without red or green cones tell apart, in place of the data set's own.",
-    )
+
+def background() -> str:
+    """The page's colour, for charts: it depends on the person's theme."""
+    theme = st.context.theme.type or "light"
+    return str(st.get_option(f"theme.{theme}.backgroundColor") or "#ffffff")
 
 
 def palettes(spaces: Iterable[LabelSpace], safe: bool) -> dict[str, np.ndarray]:
@@ -73,60 +63,19 @@ def grid(waiting: DeltaGenerator, picture: Picture, specs: Sequence[ModelSpec]) 
     return places
 
 
-def tick_key(space: LabelSpace, name: str) -> str:
-    """The state's key of a class's tick, set to its default: all classes are drawn but the background."""
-    key = state.class_key(name)
-    is_background = space.background is not None and space.classes[space.background] == name
-    st.session_state.setdefault(key, not is_background)
-    return key
+def usual_looks(specs: Sequence[ModelSpec]) -> dict[str, Look]:
+    """By the model's key, how its answer is drawn outside the viewer."""
+    tables = palettes([spec.space for spec in specs], safe=False)
+    return {spec.key: replace(overlay.usual_look(spec.space), palette=tables[spec.space.name]) for spec in specs}
 
 
-def visible(space: LabelSpace) -> frozenset[int]:
-    """The ids of the classes that are ticked."""
-    return frozenset(i for i, name in enumerate(space.classes) if st.session_state[tick_key(space, name)])
-
-
-def legend(space: LabelSpace, rows: Sequence[LegendRow]) -> None:
-    """Ticks for the classes of one answer, with their share of the picture."""
-    with st.container(gap="xxsmall"):
-        for row in rows:
-            share = f":gray[{text.percent(row.share)}]"
-            if row.class_id == VOID:
-                st.caption(f"{text.percent(row.share)} of the picture has no class")
-            else:
-                st.checkbox(
-                    f"{text.swatch(row.color)} {text.plain(row.name)} {share}",
-                    key=tick_key(space, row.name),
-                    persist_state="session",
-                )
-
-
-def usual_look(space: LabelSpace, palette: np.ndarray) -> Look:
-    """How an answer is drawn where nobody has said otherwise."""
-    return replace(overlay.usual_look(space), palette=palette)
-
-
-def look(space: LabelSpace, palette: np.ndarray) -> Look:
-    """How the person wants answers drawn."""
-    return Look(
-        palette,
-        visible(space),
-        opacity=st.session_state[state.OPACITY] / 100,
-        outlines=st.session_state[state.OUTLINES],
-        objects=space.things if st.session_state[state.OBJECTS] else frozenset(),
-    )
-
-
-def draw(run: Run, picture: Picture, look: Look) -> bytes:
-    """The picture under an answer at the size of the screen, as a JPEG file."""
-    prediction = run.prediction
-    rgb, labels, segments = cache.small(
-        picture.id, prediction.model, run.device, run.precision, picture.image().rgb, prediction
-    )
-    return overlay.encode_jpeg(overlay.draw(rgb, labels, segments, look))
-
-
-def show(place: DeltaGenerator, overlay_jpeg: bytes, rows: Sequence[LegendRow]) -> None:
-    """Put an overlay in its place, with what it shows in words for people who do not see it."""
-    found = ", ".join(f"{row.name} {text.percent(row.share)}" for row in rows[:6] if row.class_id != VOID)
-    place.image(overlay_jpeg, width="stretch", alt=f"The picture with its classes drawn over it: {found}")
+def preview(place: DeltaGenerator, run: Run, picture: Picture, look: Look) -> None:
+    """Put an answer in its place for as long as others are awaited, with what it shows in words."""
+    prediction, segments = run.prediction, run.prediction.segments
+    rgb, labels = overlay.fit(picture.image().rgb, prediction.labels, _PREVIEW_SIDE)
+    if segments is not None:
+        segments = overlay.fit_segments(segments, prediction.labels.shape, _PREVIEW_SIDE)
+    rows = [row for row in overlay.legend(prediction, look.palette)[:6] if row.class_id != VOID]
+    found = ", ".join(f"{row.name} {words.percent(row.share)}" for row in rows)
+    drawn = overlay.encode_jpeg(overlay.draw(rgb, labels, segments, look))
+    place.image(drawn, width="stretch", alt=f"The picture with its classes drawn over it: {found}")

@@ -52,8 +52,11 @@ def app_url(app_log):
 
 
 @pytest.fixture(scope="session")
-def chromium():
-    """One profile for all, so that the app's scripts are fetched and compiled once; every page is a new person."""
+def chromium(app_url):
+    """One profile for all, so that the app's scripts are fetched and compiled once; every page is a new person.
+
+    The app has been opened once: Streamlit does not find a page that is asked for by its own address before that.
+    """
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("Chromium is not installed")
@@ -61,6 +64,10 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         context = browser.new_context(accept_downloads=True)
         context.set_default_timeout(120_000)  # a busy machine
+        page = context.new_page()
+        page.goto(app_url)
+        page.get_by_test_id("stSidebar").wait_for()
+        page.close()
         yield context
         browser.close()
 

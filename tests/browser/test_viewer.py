@@ -2,12 +2,16 @@
 
 import io
 import json
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from segdemo import agreement
 from segdemo.labels import CAMVID
+from segdemo.models import catalog
+from segdemo.prediction import Prediction, StageTimes
 
 READER = "starter/segformer"  # its fake finds its classes in the picture's red, and how sure it is in the green
 NAMES, COLORS = CAMVID.classes, np.array(CAMVID.colors)
@@ -55,21 +59,24 @@ def ask(page, expression, argument=None):
     )
 
 
+MODELS = ("starter/deeplabv3", READER, "starter/mask2former")
+
+
+def address(*models, page="compare"):
+    return f"{page}?models={','.join(models or MODELS)}"
+
+
 def opened(page, rgb=None, name="blocks.png"):
-    """The Compare page with DeepLabV3, the reader and Mask2Former, and a picture of one's own."""
-    page.get_by_alt_text("The picture with its classes drawn over it").wait_for()
+    """The page with its viewer, and a picture of one's own."""
+    ready(page)
     if rgb is not None:
         file = io.BytesIO()
         Image.fromarray(rgb).save(file, "PNG")
         chosen = {"name": name, "mimeType": "image/png", "buffer": file.getvalue()}
+        before = page.locator(".viewer").get_attribute("data-ready")
         page.get_by_test_id("stSidebar").locator("input[type=file]").first.set_input_files(chosen)
-        page.get_by_role("heading", name=name).wait_for()
-        page.get_by_text("SegFormer", exact=True).click()
-        page.locator(f".st-key-model-{READER.replace('/', '-')} label").click()
-        page.get_by_text("3 of at most 6 chosen").wait_for()
-    page.get_by_role("link", name="Compare", exact=True).click()
-    page.locator(".viewer").wait_for()
-    ready(page)
+        page.locator(f".viewer[data-ready]:not([data-ready='{before}'])").wait_for()
+        ready(page)
     return page
 
 
@@ -77,7 +84,7 @@ def opened(page, rgb=None, name="blocks.png"):
 def page_of_all(chromium, app_url):
     page = chromium.new_page()
     page.set_viewport_size({"width": 1280, "height": 1400})
-    page.goto(app_url)
+    page.goto(f"{app_url}/{address()}")
     yield opened(page, RGB)
     page.close()
 
@@ -85,8 +92,8 @@ def page_of_all(chromium, app_url):
 @pytest.fixture
 def page(page_of_all):
     """The Compare page with the picture `RGB`, as it opens."""
-    plain = "layout: 'grid', view: 'classes', opacity: 0.55, threshold: 0, outlines: true, divider: 0.5"
-    ask(page_of_all, f"(viewer.set({{ {plain}, hidden: new Set() }}, true), viewer.fit())")
+    plain = "layout: 'grid', view: 'classes', opacity: 0.55, threshold: 0, outlines: true, divider: 0.5, against: 'any'"
+    ask(page_of_all, f"(viewer.set({{ {plain} }}, true), viewer.hide(new Set()), viewer.fit())")
     page_of_all.mouse.move(5, 5)
     page_of_all.wait_for_timeout(300)
     return page_of_all
@@ -117,7 +124,7 @@ def zoom_in(page, pane, across=0.3, down=0.4, notches=8):
 
 def test_the_ids_in_the_browser_are_the_models_own_at_12_megapixels(visit):
     rgb = blocks(3000, 4000)
-    page = opened(visit(), rgb)
+    page = opened(visit(address()), rgb)
     at = np.random.default_rng(1).integers(0, rgb.shape[0] * rgb.shape[1], 1000)
     for source in (FIRST, SECOND):
         ids = ask(page, f"argument.map((i) => viewer.sources[{source}].ids[i])", at.tolist())
@@ -202,28 +209,142 @@ def test_a_hidden_class_shows_the_bare_picture_and_an_isolated_one_is_alone(page
     np.testing.assert_array_equal(first[lower], picture[lower])
 
 
-def test_a_link_shows_the_same_again(visit):
-    page = opened(visit())
+HIDDEN = "viewer.classes.filter((one) => viewer.isHidden(one)).map((one) => one.name)"
+
+
+def test_a_link_shows_the_same_models_picture_and_view_again(visit):
+    page = opened(visit(address("starter/fcn", "starter/mask2former")))
+    page.get_by_role("button", name="Traffic", exact=True).first.click()
+    page.get_by_role("heading", name="Traffic").wait_for()
+    ready(page)
     zoom_in(page, FIRST, notches=4)
     page.locator(".class").first.click()
+    page.get_by_label("Opacity").fill("20")
     page.wait_for_timeout(600)
-    place = ask(page, "viewer.viewport.record()")
-    hidden = ask(page, "[...viewer.look.hidden]")
+    place, hidden = ask(page, "viewer.viewport.record()"), ask(page, HIDDEN)
     assert place is not None
     assert len(hidden) == 1
 
     other = visit(page.url.split("/", 3)[3])
+    other.get_by_role("heading", name="Traffic").wait_for()
     ready(other)
+    assert ask(other, "viewer.models.map((model) => model.key)") == ["starter/fcn", "starter/mask2former"]
     np.testing.assert_allclose(ask(other, "viewer.viewport.record()"), place, atol=0.002)
-    assert ask(other, "[...viewer.look.hidden]") == hidden
+    assert ask(other, HIDDEN) == hidden
+    assert ask(other, "viewer.look.opacity") == 0.2
 
 
-def test_an_address_that_somebody_has_changed_does_no_harm(page):
-    link = {"layout": "constructor", "view": "toString", "first": -3, "second": "x", "at": [1, None], "hide": ["sky"]}
-    ask(page, "history.replaceState(null, '', '#view=' + encodeURIComponent(JSON.stringify(argument)))", link)
-    ask(page, "(Object.assign(viewer.look, viewer.remembered()), viewer.keepChoicesValid())")
-    kept = ask(page, "['layout', 'view', 'first', 'second'].map((key) => viewer.look[key]).concat([viewer.linked.at])")
-    assert kept == ["grid", "classes", 1, 2, None]
+def test_an_address_that_somebody_has_changed_does_no_harm(visit):
+    link = {"layout": "constructor", "view": "toString", "first": -3, "second": "x", "at": [1, None], "opacity": 7}
+    link["choices"] = [["sky", "no"]]
+    page = opened(visit(f"{address()}#view={quote(json.dumps(link))}"))
+    kept = ["layout", "view", "first", "second", "opacity"]
+    assert ask(page, f"{kept}.map((key) => viewer.look[key])") == ["grid", "classes", None, None, 0.55]
+    assert ask(page, "viewer.viewport.isFitted")
+    assert ask(page, HIDDEN) == []
+    opened(visit(f"{address()}#view=%E0%A4%A"))
+
+
+def test_settings_stay_from_page_to_page(visit):
+    page = opened(visit(address(page="")))
+    assert page.locator(".stage").count() == 1  # one model: one large pane
+    page.get_by_label("Opacity").fill("20")
+    page.locator(".class", has_text="sky").click()
+    page.get_by_role("link", name="Compare", exact=True).click()
+    page.locator(".stage").nth(4).wait_for()
+    ready(page)
+    assert ask(page, "[viewer.layout, viewer.look.opacity]") == ["grid", 0.2]
+    assert ask(page, HIDDEN) == ["sky"]
+
+
+def test_a_region_is_brought_into_view_and_the_server_not_asked(page):
+    sent = count_messages(page)
+    page.locator(".region").first.click()
+    page.wait_for_timeout(1200)
+    assert sent() == 0
+    left, top, right, bottom = ask(page, "viewer.data.regions[0].box")
+    seen = ask(page, "[viewer.viewport.left, viewer.viewport.top, viewer.viewport.pane.width / viewer.viewport.scale]")
+    assert seen[0] <= left
+    assert seen[0] + seen[2] >= right
+    assert seen[1] <= top
+    assert ask(page, "viewer.viewport.scale > viewer.viewport.fitScale")
+
+
+def test_the_views_of_right_and_wrong_follow_the_labels(visit):
+    """The labels are what the reader finds: it is right everywhere, and alone where the others are wrong."""
+    page = opened(visit(address()), RGB)
+    page.get_by_test_id("stSidebar").get_by_text("Labels to score against").click()
+    file = io.BytesIO()
+    Image.fromarray(answer(RGB, SECOND)).save(file, "PNG")
+    chosen = {"name": "truth.png", "mimeType": "image/png", "buffer": file.getvalue()}
+    page.get_by_test_id("stSidebar").locator("input[type=file]").nth(1).set_input_files(chosen)
+    page.locator(".stage").nth(4).wait_for()
+    ready(page)
+
+    first, right = answer(RGB, FIRST), answer(RGB, SECOND)
+    dimmed, mine, theirs = [0, 0, 0, 128], [0, 158, 115, 204], [230, 159, 0, 204]
+    white = [255, 255, 255, 230]
+    page.get_by_label("View", exact=True).select_option("errors")
+    assert (painted(page, SECOND)[0] == dimmed).all()
+    colors, at = painted(page, FIRST)
+    wrong = (first != right).ravel()[at]
+    assert (colors[~wrong] == dimmed).all()
+    expected = np.column_stack([COLORS[first.ravel()[at]], np.full(at.size, 230)])
+    assert ((colors[wrong] == expected[wrong]).all(axis=1) | (colors[wrong] == white).all(axis=1)).all()
+    assert 0.1 < (colors[wrong] == white).all(axis=1).mean() < 0.5  # lines, for those who do not see the colours
+
+    page.get_by_label("View", exact=True).select_option("winners")
+    colors, at = painted(page, SECOND)
+    alone = (first != right).ravel()[at]  # the third says what the first says
+    assert (colors[alone] == mine).all()
+    assert (colors[~alone] == dimmed).all()
+    colors, at = painted(page, FIRST)
+    alone = (first != right).ravel()[at]
+    assert ((colors[alone] == theirs).all(axis=1) | (colors[alone] == white).all(axis=1)).all()
+    page.get_by_label("Against").select_option("starter/mask2former")
+    assert not (painted(page, FIRST)[0] == theirs).all(axis=1).any()  # which is never right alone against its twin
+
+
+def painted(page, source):
+    """The colours (N, 4) that a pane's canvas shows, and which pixel of the picture each one covers."""
+    page.wait_for_timeout(400)
+    found = ask(
+        page,
+        f"(() => {{ const pane = viewer.panes[{source}], {{ width, data }} = pane.image;"
+        " const columns = viewer.viewport.columns(1), rows = viewer.viewport.rows(1), found = [];"
+        " for (let i = 0; i < 2000; i++) { const at = (i * 7919) % (data.length / 4);"
+        " const column = columns[at % width], row = rows[Math.floor(at / width)];"
+        " if (column >= 0 && row >= 0)"
+        " found.push([...data.slice(4 * at, 4 * at + 4), row * viewer.data.picture.width + column]); }"
+        " return found; })()",
+    )
+    found = np.array(found)
+    return found[:, :4], found[:, 4]
+
+
+def test_models_of_two_label_sets_are_held_against_each_other_on_what_both_know(visit):
+    one, other = catalog.find("starter/deeplabv3"), catalog.find("torchvision/fcn_resnet50")
+    page = opened(visit(address(one.key, other.key)))
+    found = ask(page, "[...viewer.models[0].verdicts.get(viewer.models[1])]")
+    said = [
+        Prediction(s.key, s.space, np.zeros((1, 1), np.uint8), None, None, StageTimes(0, 0, 0)) for s in (one, other)
+    ]
+    expected = agreement.shared(*said).contradicting()
+    np.testing.assert_array_equal(np.array(found).reshape(256, 256) == 2, expected)
+    assert 0 < expected[:11, :21].sum() < 11 * 21
+
+
+def test_the_arrow_keys_move_on_to_the_next_picture_but_not_from_inside_the_viewer(visit):
+    page = opened(visit(address("starter/fcn", "starter/mask2former")))
+    page.get_by_role("heading", name="Pictures", exact=True).click()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("heading", name="Traffic").wait_for()
+    ready(page)
+    page.locator(".viewer").focus()
+    sent = count_messages(page)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(1000)
+    assert sent() == 0
 
 
 def test_the_keyboard_does_it_all(page):
@@ -247,7 +368,7 @@ def test_the_keyboard_does_it_all(page):
 
 def test_a_name_that_is_markup_stays_text(visit):
     name = "<img src=x onerror=alert(1)>.png"
-    said, page = [], visit()
+    said, page = [], visit(address())
     page.on("dialog", lambda dialog: said.append(dialog.message) or dialog.dismiss())
     opened(page, blocks(120, 160), name=name)
     page.wait_for_timeout(500)
@@ -256,11 +377,8 @@ def test_a_name_that_is_markup_stays_text(visit):
     assert json.loads(ask(page, "JSON.stringify(viewer.data.picture)"))["name"] == name
 
 
-def test_a_phone_shows_the_panes_one_below_the_other(visit, app_url):
-    page = visit(width=390)
-    page.get_by_alt_text("The picture with its classes drawn over it").wait_for()
-    page.goto(f"{app_url}/compare")
-    ready(page)
+def test_a_phone_shows_the_panes_one_below_the_other(visit):
+    page = opened(visit(address("starter/fcn", "starter/mask2former"), width=390))
     boxes = [stage(page, pane).bounding_box() for pane in range(3)]
     assert len({round(box["x"]) for box in boxes}) == 1
     assert all(box["width"] > 320 for box in boxes)
@@ -268,11 +386,17 @@ def test_a_phone_shows_the_panes_one_below_the_other(visit, app_url):
         assert page.evaluate(f"{target}.scrollWidth <= {target}.clientWidth")
 
 
-def test_nothing_is_asked_of_the_server_while_looking(page):
+def count_messages(page):
+    """A function that tells how often the page has asked the server for something since now."""
     page.evaluate(
-        "() => { window.sent = 0; WebSocket.prototype.send = new Proxy(WebSocket.prototype.send, "
-        "{ apply: (...call) => (window.sent++, Reflect.apply(...call)) }) }"
+        "() => { window.sent = 0; window.send ??= WebSocket.prototype.send; WebSocket.prototype.send = new Proxy("
+        "window.send, { apply: (...call) => (window.sent++, Reflect.apply(...call)) }) }"
     )
+    return lambda: page.evaluate("window.sent")
+
+
+def test_nothing_is_asked_of_the_server_while_looking(page):
+    sent = count_messages(page)
     zoom_in(page, FIRST)
     box = stage(page, FIRST).bounding_box()
     page.mouse.down()
@@ -286,8 +410,8 @@ def test_nothing_is_asked_of_the_server_while_looking(page):
     page.get_by_label("View", exact=True).select_option("disagreement")
     page.get_by_label("Outlines").click()
     page.wait_for_timeout(800)
-    assert page.evaluate("window.sent") == 0
+    assert sent() == 0
 
-    page.get_by_role("button", name="Traffic", exact=True).click()  # another picture is asked for
+    page.get_by_role("button", name="Traffic", exact=True).first.click()  # another picture is asked for
     page.get_by_role("heading", name="Traffic").wait_for()
-    assert page.evaluate("window.sent") > 0
+    assert sent() > 0

@@ -6,21 +6,27 @@ and classes travel as text and are never markup. Whatever a person does in it ha
 """
 
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import streamlit as st
 from streamlit import config, runtime
 
-from segdemo import overlay, tables
+from segdemo import agreement, overlay, tables, words
 from segdemo.labels import LabelSpace
-from segdemo.ui import cache, text, views
+from segdemo.prediction import Prediction
+from segdemo.ui import cache, state, views
 from segdemo.ui.cache import Run
 from segdemo.ui.pictures import Picture
+from segdemo.ui.scores import Truth
 
 _HERE: Final = Path(__file__).parent
-_SCRIPTS: Final = ("pixels.js", "viewport.js", "shades.js", "viewer.js")  # one module, in this order
+# One module, in this order.
+_SCRIPTS: Final = (
+    *("element.js", "pixels.js", "viewport.js", "shades.js", "settings.js"),
+    *("toolbar.js", "legend.js", "regions.js", "pointer.js", "viewer.js"),
+)
 
 _component = st.components.v2.component(
     "segdemo_viewer",
@@ -30,24 +36,30 @@ _component = st.components.v2.component(
 )
 
 
-def show(picture: Picture, runs: Sequence[Run], truth: tuple[np.ndarray, LabelSpace] | None) -> None:
-    """Put the viewer on the page.
-
-    truth: labels (H, W) uint8 and what their ids mean, None where there are none.
-    """
-    spaces = list(dict.fromkeys(run.prediction.space for run in runs))
-    height, width = runs[0].prediction.labels.shape
-    titles = tables.titles([run.prediction.model for run in runs])
+def show(picture: Picture, runs: Sequence[Run], truth: Truth | None) -> None:
+    """Put the viewer on the page. truth: the picture's labels, None where there are none."""
+    predictions = [run.prediction for run in runs]
+    spaces = [prediction.space for prediction in predictions] + ([truth.space] if truth else [])
+    size_hw = height, width = predictions[0].labels.shape
+    sent_hw = overlay.fitted(size_hw, cache.sent_side(size_hw))
+    titles = tables.titles([prediction.model for prediction in predictions])
     data = {
         "picture": {
             "name": picture.name,
-            "width": width,
-            "height": height,
+            "width": sent_hw[1],
+            "height": sent_hw[0],
+            "scale": width / sent_hw[1],
             "url": _url(cache.screen(picture.id, picture.image), "image/jpeg", "picture"),
         },
-        "classes": _classes(spaces),
+        "classes": _classes(list(dict.fromkeys(spaces))),
         "models": [_model(run, title, picture) for run, title in zip(runs, titles, strict=True)],
-        "truth": None if truth is None else _truth(*truth),
+        "truth": None if truth is None else _truth(truth),
+        "shared": _shared(predictions, truth),
+        "regions": _regions(picture, runs, titles, sent_hw[1] / width),
+        "link": {
+            "models": [spec.key for spec in state.chosen_models()],
+            "picture": None if picture.seed is None else picture.id,
+        },
     }
     _component(key="viewer", data=data)
 
@@ -69,19 +81,50 @@ def _model(run: Run, title: str, picture: Picture) -> dict[str, Any]:
     asked = (picture.id, prediction.model, run.device, run.precision)
     labels, confidence, objects = cache.viewer_files(*asked, prediction)
     return {
+        "key": prediction.model,
         "title": title,
         "classes": prediction.space.classes,
         "url": _url(labels, "image/png", f"labels {prediction.model}"),
         "confidenceUrl": confidence and _url(confidence, "image/png", f"confidence {prediction.model}"),
         "objectsUrl": objects and _url(objects, "image/png", f"objects {prediction.model}"),
         "seconds": prediction.times.total_s,
-        "time": text.duration(prediction.times.total_s),
+        "time": words.duration(prediction.times.total_s),
         "scores": [] if prediction.segments is None else prediction.segments.scores.tolist(),
     }
 
 
-def _truth(truth: np.ndarray, space: LabelSpace) -> dict[str, Any]:
-    return {"classes": space.classes, "url": _url(overlay.encode_png(truth), "image/png", "truth")}
+def _truth(truth: Truth) -> dict[str, Any]:
+    sent = overlay.nearest(truth.labels, cache.sent_side(truth.labels.shape))
+    return {"classes": truth.space.classes, "url": _url(overlay.encode_png(sent), "image/png", "truth")}
+
+
+def _shared(predictions: Sequence[Prediction], truth: Truth | None) -> list[tuple[int, int, list[int], list[int]]]:
+    """What the browser holds two sources against each other by: their places and, by id, the shared class of each.
+
+    Place 0 is the picture's, then come the models and, last, the labels.
+    """
+    pairs = [
+        (1 + a, 1 + b, agreement.shared(predictions[a], predictions[b]))
+        for a, b in combinations(range(len(predictions)), 2)
+    ]
+    if truth is not None:
+        last = 1 + len(predictions)
+        pairs += [(last, 1 + a, agreement.judged(truth.space, one)) for a, one in enumerate(predictions)]
+    return [(a, b, found.first.tolist(), found.second.tolist()) for a, b, found in pairs if found is not None]
+
+
+def _regions(picture: Picture, runs: Sequence[Run], titles: Sequence[str], shrunk: float) -> list[dict[str, Any]]:
+    predictions = [run.prediction for run in runs]
+    keys = tuple(prediction.model for prediction in predictions)
+    found = cache.regions(picture.id, keys, runs[0].device, runs[0].precision, predictions)
+    return [
+        {
+            "box": [side * shrunk for side in region.box_xyxy],
+            "share": region.share,
+            "words": [f"{titles[model]}: {word}" for model, word in region.says],
+        }
+        for region in found
+    ]
 
 
 def _url(data: bytes, mimetype: str, place: str) -> str:

@@ -60,7 +60,8 @@ function packed([red, green, blue], alpha) {
  *
  * columns, rows: the picture's column and row under each column and row of the pane, -1 outside. table: by id, the packed
  * colour of its pixels. edge: by id, that of a region's rim, or null for none. objects: by pixel the number of its object,
- * which has a rim of its own, or null. adjust(color, index, id), or null: changes the colour of single pixels.
+ * which has a rim of its own, or null. adjust(color, index, id, diagonal), or null: changes the colour of single pixels;
+ * diagonal: the pixel's column and row on the screen added up, for lines.
  */
 function paint(out, ids, pictureWidth, columns, rows, { table, edge = null, objects = null, adjust = null }) {
   const width = columns.length;
@@ -90,7 +91,7 @@ function paint(out, ids, pictureWidth, columns, rows, { table, edge = null, obje
         if (ids[before] !== id || ids[over] !== id) color = edge[id];
         else if (objects !== null && (objects[before] !== objects[index] || objects[over] !== objects[index])) color = edge[id];
       }
-      out[at] = adjust === null ? color : adjust(color, index, id);
+      out[at] = adjust === null ? color : adjust(color, index, id, x + y);
       left = column;
     }
   }

@@ -39,6 +39,16 @@ class Viewport {
     this.settle();
   }
 
+  /** Bring a part of the picture to the middle, with some room around it. */
+  look([left, top, right, bottom]) {
+    const fits = Math.min(this.pane.width / (right - left), this.pane.height / (bottom - top));
+    this.scale = Math.max(this.fitScale, Math.min(LARGEST_SCALE, 0.75 * fits));
+    this.isFitted = false;
+    this.x = (left + right) / 2;
+    this.y = (top + bottom) / 2;
+    this.settle();
+  }
+
   /** Move by screen pixels. */
   pan(dx, dy) {
     this.x -= dx / this.scale;
