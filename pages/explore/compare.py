@@ -21,7 +21,7 @@ for spec, place, outcome in runs.answers(chosen, picture, lambda: views.grid(wai
         failed[titles[spec.key]] = outcome
         continue
     answered.append(outcome)
-    if place:
+    if place and spec != chosen[-1]:  # after the last comes the viewer
         views.preview(place, outcome, picture, looks[spec.key])
 waiting.empty()
 truth = scores.truth(picture)

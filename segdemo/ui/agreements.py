@@ -57,16 +57,14 @@ def show(runs: Sequence[Run], agreements: dict[tuple[int, int], Agreement]) -> N
     if not agreements:
         st.info("These models have no class in common, so that there is nothing to compare.")
         return
-    left, right = st.columns([2, 3], gap="medium")
-    with left:
-        if len(runs) == 2:
-            _one(agreements[0, 1])
-        else:
-            matrix = tables.agreement_table(predictions, agreements)
+    if len(runs) == 2:
+        _one(agreements[0, 1])
+    else:
+        matrix = tables.agreement_table(predictions, agreements)
+        with st.container(width=640):
             st.plotly_chart(charts.agreement(matrix, views.background()), config={"displayModeBar": False})
-        st.caption(_DEFINITION)
-    with right:
-        _contradictions(tables.contradictions_table(predictions, agreements, _MOST_CONTRADICTIONS), len(runs) == 2)
+    st.caption(_DEFINITION)
+    _contradictions(tables.contradictions_table(predictions, agreements, _MOST_CONTRADICTIONS), len(runs) == 2)
 
 
 def _one(agreement: Agreement) -> None:

@@ -405,10 +405,10 @@ def test_nothing_is_asked_of_the_server_while_looking(page):
     page.locator(".class").first.click()
     for label, value in {"Opacity": "20", "Least confidence": "70"}.items():
         page.get_by_label(label).fill(value)
+    page.get_by_label("Outlines").click()
     for layout in ("swipe", "single", "grid"):
         page.get_by_label("Layout").select_option(layout)
     page.get_by_label("View", exact=True).select_option("disagreement")
-    page.get_by_label("Outlines").click()
     page.wait_for_timeout(800)
     assert sent() == 0
 

@@ -5,11 +5,11 @@ const VOID = 255;
 const decodedFiles = new Map(); // url -> promise of { width, height, values }, the last used at the end
 
 /**
- * The numbers in a PNG file, exactly: no colour management, no alpha. read(rgba, at): the number of a pixel; Values: the
- * array that holds them.
+ * The numbers in a PNG file, exactly: no colour management, no alpha. Values: the array that holds them, of bytes (red,
+ * which is the grey of a grey picture) or of 16 bits (red and 256 · green).
  */
-function decode(url, read = (rgba, at) => rgba[at], Values = Uint8Array) {
-  const known = decodedFiles.get(url) ?? fetchNumbers(url, read, Values);
+function decode(url, Values = Uint8Array) {
+  const known = decodedFiles.get(url) ?? fetchNumbers(url, Values);
   decodedFiles.delete(url);
   decodedFiles.set(url, known);
   known.catch(() => decodedFiles.delete(url));
@@ -20,14 +20,12 @@ function decode(url, read = (rgba, at) => rgba[at], Values = Uint8Array) {
   return known;
 }
 
-async function fetchNumbers(url, read, Values) {
+async function fetchNumbers(url, Values) {
   const bitmap = await fetchBitmap(url);
   const { width, height } = bitmap;
   const rgba = pixelsOf(bitmap);
   bitmap.close();
-  const values = new Values(width * height);
-  for (let i = 0; i < values.length; i++) values[i] = read(rgba, 4 * i);
-  return { width, height, values };
+  return { width, height, values: new Values(new Uint32Array(rgba.buffer)) }; // what does not fit in is cut off
 }
 
 async function fetchBitmap(url) {

@@ -73,7 +73,7 @@ class Viewer {
         ? decode(source.confidenceUrl).then((grey) => (source.confidence = new Scaled(grey, picture)))
         : null;
       const objects = source.objectsUrl
-        ? decode(source.objectsUrl, (rgba, at) => rgba[at] + 256 * rgba[at + 1], Uint16Array).then(({ values }) => {
+        ? decode(source.objectsUrl, Uint16Array).then(({ values }) => {
             source.objects = values;
           })
         : null;
@@ -205,7 +205,11 @@ class Viewer {
 
   /** Hide these classes, by name, and show all others. */
   hide(names) {
-    for (const { name } of this.classes) this.look.choices.set(name, !names.has(name));
+    for (const { name, background } of this.classes) {
+      const isShown = !names.has(name);
+      if (isShown === !background) this.look.choices.delete(name);
+      else this.look.choices.set(name, isShown);
+    }
     this.remember();
     markLegend(this);
     this.redraw();
