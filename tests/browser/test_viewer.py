@@ -301,7 +301,7 @@ def test_the_views_of_right_and_wrong_follow_the_labels(visit):
     colors, at = painted(page, FIRST)
     alone = (first != right).ravel()[at]
     assert ((colors[alone] == theirs).all(axis=1) | (colors[alone] == white).all(axis=1)).all()
-    page.get_by_label("Against").select_option("starter/mask2former")
+    page.get_by_label("Against", exact=True).select_option("starter/mask2former")
     assert not (painted(page, FIRST)[0] == theirs).all(axis=1).any()  # which is never right alone against its twin
 
 
