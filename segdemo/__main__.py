@@ -1,4 +1,4 @@
-"""The command line: `python -m segdemo models | predict | evaluate | fetch | train`.
+"""The command line: `python -m segdemo models | predict | evaluate | benchmark | fetch | train`.
 
 Exit codes: 0 fine; 1 something failed (one line each on standard error, the rest still done); 2 wrong use;
 130 interrupted. The commands import the heavy libraries that they need, so that all else answers at once.
@@ -83,6 +83,13 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="all scores")
     evaluate.add_argument("--csv", type=Path, metavar="FILE", help="the scores of each class")
     evaluate.set_defaults(run=_evaluate)
+
+    bench = commands.add_parser("benchmark", help="time models: stages, memory, throughput")
+    if words[:1] == ["benchmark"]:
+        from segdemo import benchmark_cli
+
+        benchmark_cli.add_arguments(bench)
+        bench.set_defaults(run=benchmark_cli.run)
 
     fetch = commands.add_parser("fetch", help="download the weights of models ahead of their use")
     fetch.add_argument("keys", nargs="+", type=_spec, metavar="KEY")

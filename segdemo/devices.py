@@ -5,11 +5,13 @@ catalogue and the command line's help must not wait seconds for it.
 """
 
 import gc
+import math
 import os
 import platform
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -164,6 +166,36 @@ def peak_memory_bytes(device: str) -> int | None:
         kilobytes = _field("/proc/self/status", "VmHWM")
         return int(kilobytes.removesuffix(" kB")) * 1024 if kilobytes else None
     return None
+
+
+def reserved_memory_bytes(device: str) -> int | None:
+    """The most memory that torch has taken from a GPU since `reset_peak_memory`, its cache included; None elsewhere."""
+    if not device.startswith("cuda"):
+        return None
+    import torch
+
+    return torch.cuda.max_memory_reserved(device)
+
+
+def matrix_rate(device: str, precision: str) -> float:
+    """Multiply-accumulates a second of a large product of square matrices, the best of several; NaN where it fails."""
+    import torch
+
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    side = 8192 if device.startswith("cuda") else 1024
+    best = math.inf
+    try:
+        with inference(device):
+            matrix = torch.randn(side, side, device=device, dtype=dtype)
+            for _ in range(5):
+                synchronise(device)
+                start = time.perf_counter()
+                matrix @ matrix
+                synchronise(device)
+                best = min(best, time.perf_counter() - start)
+    except RuntimeError:
+        return math.nan
+    return side**3 / best
 
 
 def describe(device: str) -> str:

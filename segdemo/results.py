@@ -1,4 +1,4 @@
-"""Evaluation runs kept in one SQLite file: what ran on what, and what was counted on every picture.
+"""Evaluation runs and benchmarks in one SQLite file: what ran on what, and what was counted on every picture.
 
 Counts know nothing of conventions, so any score can be taken from a run later without running the model again. Several
 processes may write at once (write-ahead log), and each picture is committed on its own: a killed run goes on after the
@@ -24,7 +24,10 @@ SCHEMA = 2
 FIRST_RUNS = STARTERS / "first_runs.sqlite"  # the starters on generated scenes, by `benchmarks/first_runs.py`
 _WAIT_S = 30.0  # for another process's write to end
 
-_TABLES = """
+# Added to a file of the same schema that lacks it; nothing else has changed.
+_LATER = "CREATE TABLE IF NOT EXISTS benchmarks (id INTEGER PRIMARY KEY, record TEXT NOT NULL)"
+_TABLES = f"""
+{_LATER};
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     identity TEXT NOT NULL,
@@ -186,6 +189,22 @@ class Results:
                 )
                 connection.executemany("INSERT INTO pictures VALUES (?, ?, ?, ?, ?)", pictures)
 
+    def keep_benchmark(self, record: str) -> int:
+        """Keep a benchmark as `benchmark.Report.text` writes it; returns its number."""
+        with self._connected() as connection:
+            connection.execute("INSERT INTO benchmarks (record) VALUES (?)", (record,))
+            return int(connection.execute("SELECT last_insert_rowid()").fetchone()[0])
+
+    def benchmarks(self) -> dict[int, str]:
+        """The kept benchmarks by number, the latest first."""
+        with self._connected() as connection:
+            return dict(connection.execute("SELECT id, record FROM benchmarks ORDER BY id DESC").fetchall())
+
+    def delete_benchmark(self, number: int) -> None:
+        """Forget a benchmark."""
+        with self._connected() as connection:
+            connection.execute("DELETE FROM benchmarks WHERE id = ?", (number,))
+
     def copy_to(self, path: Path) -> None:
         """Write all runs as one file that `adopt` reads, in place of what is there."""
         path.unlink(missing_ok=True)
@@ -216,11 +235,9 @@ class Results:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")  # two processes may come first at once
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == SCHEMA:
-            return
-        if version:
+        if version not in (0, SCHEMA):
             raise ResultsError(f"{self.path} was written by another version of segdemo; move the file away.")
-        for statement in _TABLES.split(";"):
+        for statement in (_TABLES if version == 0 else _LATER).split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
 

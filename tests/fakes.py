@@ -23,6 +23,7 @@ class FakeModel:
     """
 
     trained = True
+    findings = ""
 
     def __init__(self, key: str, device: str = "cpu", precision: str = "fp32", only: int | None = None) -> None:
         self.spec, self.only = catalog.find(key), only
@@ -49,6 +50,16 @@ class FakeModel:
         if self.only is not None:
             labels[:] = self.only
         return [Answer(labels, None, self._segments(size_hw)) for _ in outputs]
+
+    @property
+    def module(self) -> Any:
+        """A network of 8 parameters."""
+        import torch
+
+        return torch.nn.Linear(3, 2)
+
+    def settle(self, outputs: Any) -> Any:
+        return outputs
 
     def _segments(self, size_hw: tuple[int, int]) -> Segments | None:
         if self.spec.task == "semantic":

@@ -4,6 +4,7 @@ model = load("starter/segformer")
 [prediction] = predict(model, [image])
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,14 @@ class Model(Protocol):
     precision: Precision
     trained: bool
 
+    @property
+    def module(self) -> Any:
+        """The torch network, for its parameters."""
+
+    @property
+    def findings(self) -> str:
+        """What `settle` fixes, in words; "" for nothing."""
+
     def preprocess(self, images: Sequence[InputImage]) -> Any:
         """Pictures of one size to the network's input on the model's device."""
 
@@ -53,6 +62,9 @@ class Model(Protocol):
 
     def postprocess(self, outputs: Any, size_hw: tuple[int, int]) -> list[Answer]:
         """The network's output to answers at the pictures' size, in the order of the pictures."""
+
+    def settle(self, outputs: Any) -> Any:
+        """The network's output with a fixed number of things found, so that postprocessing always takes as long."""
 
 
 # A run that is timed is alone: others beside it would raise peak memory and spoil its times.
@@ -105,10 +117,15 @@ def predict(model: Model, images: Sequence[InputImage], side_by_side: int = 1) -
     return [found[i] for i in range(len(images))]
 
 
-def run_stages(model: Model, images: Sequence[InputImage], side_by_side: int = 1) -> tuple[list[Answer], StageTimes]:
+def run_stages(
+    model: Model,
+    images: Sequence[InputImage],
+    side_by_side: int = 1,
+    settle: Callable[[Any], Any] | None = None,
+) -> tuple[list[Answer], StageTimes]:
     """Run the three stages on pictures of one size, timed with the device synchronised; untrained models too.
 
-    side_by_side: see `predict`.
+    side_by_side: see `predict`. settle: changes the network's output before postprocessing, in no stage's time.
     """
     size_hw = images[0].size_hw
     turn = _TURNS.alone() if side_by_side == 1 else _TURNS.together()
@@ -119,12 +136,30 @@ def run_stages(model: Model, images: Sequence[InputImage], side_by_side: int = 1
         ready = time.perf_counter()
         outputs = model.forward(inputs)
         devices.synchronise(model.device)
-        answered = time.perf_counter()
+        answered = settled = time.perf_counter()
+        if settle is not None:
+            outputs = settle(outputs)
+            devices.synchronise(model.device)
+            settled = time.perf_counter()
         answers = model.postprocess(outputs, size_hw)
         devices.synchronise(model.device)
         done = time.perf_counter()
     n = len(images)
-    return answers, StageTimes((ready - start) / n, (answered - ready) / n, (done - answered) / n)
+    return answers, StageTimes((ready - start) / n, (answered - ready) / n, (done - settled) / n)
+
+
+def macs(model: Model, images: Sequence[InputImage]) -> float:
+    """Multiply-accumulates of the forward pass, half of torch's count of operations; NaN where it cannot count."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with devices.inference(model.device):
+        inputs = model.preprocess(images)
+        try:
+            with FlopCounterMode(display=False) as counter:
+                model.forward(inputs)
+        except (RuntimeError, NotImplementedError):
+            return math.nan
+    return counter.get_total_flops() / 2 or math.nan
 
 
 def _adapter(spec: ModelSpec) -> Callable[[ModelSpec, str, Precision, bool, Progress | None, float], Model]:

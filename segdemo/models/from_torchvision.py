@@ -9,7 +9,7 @@ pooling, suppression of overlapping boxes) stays in float32.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -58,6 +58,17 @@ class _TorchvisionModel:
     precision: Precision
     trained: bool
     network: Network
+
+    findings: ClassVar[str] = ""
+
+    @property
+    def module(self) -> nn.Module:
+        """The torch network."""
+        return self.network.module
+
+    def settle(self, outputs: Any) -> Any:
+        """The same: a class map has the same size whatever it shows."""
+        return outputs
 
     def _pictures(self, images: Sequence[InputImage]) -> Tensor:
         """(N, 3, H, W) uint8 on the device."""
@@ -132,6 +143,7 @@ class InstanceModel(_TorchvisionModel):
     """
 
     score_threshold: float
+    findings: ClassVar[str] = "as many detections as it may have, 100 at most"  # at a score threshold of 0
     class_ids: tuple[int, ...] = field(init=False)  # of the network's labels; VOID where the space has no such class
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
@@ -40,7 +40,7 @@ from segdemo.models import (
 )
 from segdemo.models.architectures import published_configs
 from segdemo.models.catalog import ModelSpec
-from segdemo.models.mask_queries import MaskQueries
+from segdemo.models.mask_queries import SETTLED, MaskQueries
 from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.upsampling import labels_from_logits
 
@@ -87,6 +87,17 @@ class _TransformersModel:
     prepare: Preprocessing
     score_threshold: float
 
+    findings: ClassVar[str] = ""
+
+    @property
+    def module(self) -> nn.Module:
+        """The torch network."""
+        return self.network
+
+    def settle(self, outputs: Any) -> Any:
+        """The same: a class map has the same size whatever it shows."""
+        return outputs
+
     def preprocess(self, images: Sequence[InputImage]) -> Tensor:
         """(N, 3, h, w) float32."""
         return self.prepare(images, self.device)
@@ -121,6 +132,11 @@ class Mask2FormerModel(_TransformersModel):
     """Mask2Former (https://arxiv.org/abs/2112.01527): class and mask of each query, read as the row's task wants."""
 
     network_class = Mask2FormerForUniversalSegmentation
+    findings: ClassVar[str] = f"{SETTLED} queries that are sure of a class"
+
+    def settle(self, outputs: MaskQueries) -> MaskQueries:
+        """The masks as they are, the first of them sure of a class, the others of none."""
+        return mask_queries.settled(outputs)
 
     def forward(self, inputs: Tensor) -> MaskQueries:
         """Class and mask logits of all queries, masks at a quarter of the input's size."""

@@ -1,0 +1,338 @@
+"""How long models take, measured so that the numbers can be trusted.
+
+    for progress in run([Case("starter/fcn", (512, 512)), Case("starter/segformer", (512, 512))], "cpu"):
+        print(progress.done, progress.total)
+    progress.report.measurements[0].summary("total").p50_s
+
+- The stages are those of the app, by `models.run_stages`: the device is waited for before every look at the clock.
+- Models are measured in turns (A B A B …), so that whatever else the machine does, and heat, meets all alike.
+- The first call, which pays for memory and kernels, stands apart; warm-up calls are thrown away; all other samples are
+  kept as they came.
+- Mask R-CNN and Mask2Former take as long as they find things. Here they find a fixed number, which is stated.
+- Two models whose intervals overlap are not ranked.
+"""
+
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+from scipy.stats import binom
+
+from segdemo import devices, images, models, overlay
+from segdemo.datasets.street_scenes import street_scene
+from segdemo.devices import Environment
+from segdemo.errors import SegdemoError
+from segdemo.images import InputImage
+from segdemo.models import Model, Precision, catalog
+
+FORMAT: Final = "segdemo benchmark"
+STAGES: Final = ("decode", "preprocess", "forward", "postprocess")  # preprocess: with the way to the device
+ROUNDS: Final = 20
+WARM_UP: Final = 3
+MOST_PIXELS: Final = 50_000_000  # of a batch
+
+_SCENE_HW: Final = (480, 640)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is timed: a model on pictures of one size. untrained: the architecture with random weights."""
+
+    model: str
+    size_hw: tuple[int, int]
+    batch: int = 1
+    precision: Precision = "fp32"
+    untrained: bool = False
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Of the samples of one stage, in seconds per call. low_s, high_s: the 95 % interval of the median."""
+
+    p50_s: float
+    p90_s: float
+    p95_s: float
+    mean_s: float
+    deviation_s: float
+    low_s: float
+    high_s: float
+    calls: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured of one case.
+
+    samples: by stage, seconds of every call of a batch, in order; "total" is not among them. load_s: to build the model
+    and read its weights. first_s: the first call. peak_bytes: memory of one call beyond what was in use before it: on a
+    GPU of torch's tensors, on a CPU of the process. reserved_bytes: on a GPU what torch took from the device in all.
+    gmacs: of the forward pass for one picture, in 1e9 multiply-accumulates, as torch counts them. findings: what was
+    fixed, "" where nothing had to be. problem: why there is no measurement.
+    """
+
+    case: Case
+    samples: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    load_s: float = math.nan
+    first_s: float = math.nan
+    parameters: int = 0
+    weights_bytes: int = 0
+    gmacs: float = math.nan
+    peak_bytes: int | None = None
+    reserved_bytes: int | None = None
+    findings: str = ""
+    problem: str = ""
+
+    def summary(self, stage: str = "total") -> Summary:
+        """The numbers of one stage, or of all without decoding ("total")."""
+        return summarise(self.totals() if stage == "total" else np.array(self.samples[stage]))
+
+    def totals(self) -> np.ndarray:
+        """(n,) seconds per call from the decoded pictures to labels at their size."""
+        return np.sum([self.samples[stage] for stage in STAGES[1:]], axis=0)
+
+    def pictures_per_s(self) -> float:
+        """By the median call."""
+        return self.case.batch / self.summary().p50_s
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run of the benchmark. matrix_rates: by precision, multiply-accumulates a second of a large matrix product."""
+
+    started: str  # UTC, ISO 8601
+    environment: Environment
+    rounds: int
+    warm_up: int
+    matrix_rates: dict[str, float]
+    measurements: tuple[Measurement, ...]
+
+    def used(self, measurement: Measurement) -> float:
+        """The share of the device's matrix rate that a forward pass reaches, in [0, 1]; NaN where it is not known."""
+        rate = self.matrix_rates.get(measurement.case.precision, math.nan)
+        return 1e9 * measurement.gmacs * measurement.case.batch / (rate * measurement.summary("forward").p50_s)
+
+    def text(self) -> str:
+        """As JSON, raw samples and all; not finite numbers become null."""
+        record = {"format": FORMAT, "version": 1, **asdict(self)}
+        return json.dumps(_finite(record), indent=1, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a benchmark is: calls done and in all, and about how many seconds are left (None: nobody knows yet).
+
+    report: None until the end.
+    """
+
+    done: int
+    total: int
+    doing: str
+    left_s: float | None = None
+    report: Report | None = None
+
+
+def run(
+    cases: Sequence[Case], device: str = "auto", rounds: int = ROUNDS, warm_up: int = WARM_UP
+) -> Iterator[Progress]:
+    """Measure the cases, telling how far it is after every call; one that fails keeps its reason, the others go on.
+
+    Raises `ModelError` for an unknown device, `ValueError` for a size, a batch or rounds that make no sense.
+    """
+    cases = list(dict.fromkeys(cases))
+    _check(cases, rounds)
+    where, started = devices.choose(device), datetime.now(UTC).isoformat(timespec="seconds")
+    total, done, ready = len(cases) * (1 + warm_up + rounds), 0, list[_Ready]()
+    kept: dict[Case, Measurement] = {}
+    loaded = _Loaded(where)
+    for case in cases:
+        yield Progress(done, total, f"Loading {catalog.find(case.model).title}")
+        try:
+            ready.append(_prepare(case, loaded, warm_up))
+        except Exception as error:  # noqa: BLE001 - one case's failure must leave the others to be measured
+            kept[case] = Measurement(case, problem=_reason(error, case))
+            total -= rounds
+        done += 1 + warm_up
+    precisions = sorted({case.precision for case in cases})
+    rates = {precision: devices.matrix_rate(where, precision) for precision in precisions}
+    began_s, before = time.monotonic(), done
+    for _ in range(rounds):
+        for one in ready:
+            one.sample()
+            done += 1
+            left_s = (time.monotonic() - began_s) / (done - before) * (total - done)
+            yield Progress(done, total, f"Timing {catalog.find(one.case.model).title}", left_s)
+    kept |= {one.case: one.measurement() for one in ready}
+    # Before and after, and the better of both: it is what the device can do.
+    peaks = {str(precision): max(rates[precision], devices.matrix_rate(where, precision)) for precision in precisions}
+    measured = tuple(kept[case] for case in cases)
+    report = Report(started, devices.environment(where), rounds, warm_up, peaks, measured)
+    yield Progress(total, total, "Done", 0, report)
+
+
+def parse(text: str) -> Report:
+    """What `Report.text` wrote. Raises `SegdemoError` where it is something else."""
+    try:
+        record = json.loads(text)
+        if record.pop("format") != FORMAT or record.pop("version") != 1:
+            raise KeyError("format")
+        rows = tuple(_measurement(row) for row in record.pop("measurements"))
+        return Report(environment=Environment(**record.pop("environment")), measurements=rows, **record)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SegdemoError("This is not a benchmark of segdemo, or one of another version.") from error
+
+
+def summarise(seconds: np.ndarray) -> Summary:
+    """Percentiles, mean and deviation of (n,) samples, and the interval of their median from their order alone."""
+    p50, p90, p95 = np.percentile(seconds, [50, 90, 95]).tolist()
+    low, high = median_interval(seconds)
+    deviation = float(seconds.std(ddof=1)) if seconds.size > 1 else math.nan
+    return Summary(p50, p90, p95, float(seconds.mean()), deviation, low, high, seconds.size)
+
+
+def median_interval(samples: np.ndarray) -> tuple[float, float]:
+    """An interval that holds the median of the distribution with 95 % or more, whatever its shape.
+
+    Its ends are two of the samples: how many lie below the median is binomial. Fewer than six are too few: then it is
+    (-inf, inf).
+    """
+    ordered, n = np.sort(samples), samples.size
+    below = int(binom.ppf(0.025, n, 0.5)) - 1
+    while below >= 0 and binom.cdf(below, n, 0.5) > 0.025:
+        below -= 1
+    if below < 0:
+        return -math.inf, math.inf
+    return float(ordered[below]), float(ordered[n - 1 - below])
+
+
+def places(measurements: Sequence[Measurement]) -> list[int | None]:
+    """The rank of each by its median total, 1 for the quickest; None where its interval meets a neighbour's."""
+    found = [one.summary() if one.samples else None for one in measurements]
+    order = sorted((i for i, one in enumerate(found) if one), key=lambda i: found[i].p50_s)  # type: ignore[union-attr]
+    ranks: list[int | None] = [None] * len(measurements)
+    for place, i in enumerate(order):
+        own, others = found[i], [found[j] for j in order if j != i]
+        if own and not any(other and own.low_s <= other.high_s and other.low_s <= own.high_s for other in others):
+            ranks[i] = place + 1
+    return ranks
+
+
+class _Loaded:
+    """Models of one device, each loaded once; how long that took."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self._models: dict[tuple[str, str, bool], tuple[Model, float]] = {}
+
+    def get(self, case: Case) -> tuple[Model, float]:
+        key = case.model, case.precision, case.untrained
+        if key not in self._models:
+            start = time.perf_counter()
+            # A threshold of 0: Mask R-CNN keeps as many detections as it may, whatever it has learned.
+            weights: models.Weights = "untrained" if case.untrained else "trained"
+            model = models.load(case.model, self.device, case.precision, weights, score_threshold=0.0)
+            self._models[key] = model, time.perf_counter() - start
+        return self._models[key]
+
+
+@dataclass
+class _Ready:
+    """A case that has been called and warmed up."""
+
+    case: Case
+    model: Model
+    file: bytes
+    begun: Measurement
+    calls: list[tuple[float, ...]] = field(default_factory=list)
+
+    def sample(self) -> None:
+        """One call more."""
+        pictures, decode_s = _decoded(self.file, self.case.batch)
+        self.calls.append((decode_s, *_call(self.model, pictures)))
+
+    def measurement(self) -> Measurement:
+        return replace(self.begun, samples=dict(zip(STAGES, zip(*self.calls, strict=True), strict=True)))
+
+
+def _prepare(case: Case, loaded: _Loaded, warm_up: int) -> _Ready:
+    model, load_s = loaded.get(case)
+    file = _file(case.size_hw)
+    pictures, _ = _decoded(file, case.batch)
+    first_s = sum(_call(model, pictures))
+    for _ in range(warm_up - 1):
+        _call(model, pictures)
+    known = devices.reset_peak_memory(model.device)
+    before = devices.peak_memory_bytes(model.device) if known else None
+    _call(model, pictures)
+    peak = devices.peak_memory_bytes(model.device) if known else None
+    parameters = list(model.module.parameters())
+    begun = Measurement(
+        case=case,
+        load_s=load_s,
+        first_s=first_s,
+        parameters=sum(one.numel() for one in parameters),
+        weights_bytes=sum(one.numel() * one.element_size() for one in parameters),
+        gmacs=models.macs(model, pictures[:1]) / 1e9,
+        peak_bytes=None if peak is None or before is None else max(0, peak - before),
+        reserved_bytes=devices.reserved_memory_bytes(model.device),
+        findings=model.findings,
+    )
+    return _Ready(case, model, file, begun)
+
+
+def _call(model: Model, pictures: Sequence[InputImage]) -> tuple[float, float, float]:
+    """Seconds of the three stages for the whole batch."""
+    _, times = models.run_stages(model, pictures, settle=model.settle)
+    n = len(pictures)
+    return n * times.preprocess_s, n * times.forward_s, n * times.postprocess_s
+
+
+def _file(size_hw: tuple[int, int]) -> bytes:
+    """A generated scene of this size as a JPEG file; drawn small and enlarged, for drawing takes seconds."""
+    from PIL import Image
+
+    scene = Image.fromarray(street_scene(0, _SCENE_HW).rgb)
+    return overlay.encode_jpeg(np.asarray(scene.resize(size_hw[::-1], Image.Resampling.BICUBIC)))
+
+
+def _decoded(file: bytes, batch: int) -> tuple[list[InputImage], float]:
+    start = time.perf_counter()
+    pictures = [images.decode(file, "scene.jpg") for _ in range(batch)]
+    return pictures, time.perf_counter() - start
+
+
+def _check(cases: Sequence[Case], rounds: int) -> None:
+    if rounds < 1:
+        raise ValueError(f"rounds must be 1 or more, got {rounds}")
+    for case in cases:
+        height, width = case.size_hw
+        if min(height, width, case.batch) < 1 or height * width * case.batch > MOST_PIXELS:
+            raise ValueError(f"a batch must have 1 to {MOST_PIXELS:,} pixels, got {case.batch} of {width}×{height}")
+
+
+def _reason(error: Exception, case: Case) -> str:
+    if devices.is_out_of_memory(error):
+        height, width = case.size_hw
+        return f"{case.batch} × {width}×{height} does not fit into the device's memory."
+    if isinstance(error, SegdemoError):
+        return str(error)
+    raise error
+
+
+def _measurement(row: dict[str, Any]) -> Measurement:
+    case = row.pop("case")
+    samples = {stage: tuple(values) for stage, values in row.pop("samples").items()}
+    numbers = {name: math.nan if row[name] is None else row[name] for name in ("load_s", "first_s", "gmacs")}
+    return Measurement(case=Case(**case | {"size_hw": tuple(case["size_hw"])}), samples=samples, **row | numbers)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value

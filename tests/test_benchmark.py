@@ -1,0 +1,225 @@
+"""Timing, with models that take as long as they are told to."""
+
+import json
+import math
+import time
+
+import numpy as np
+import pytest
+import torch
+from fakes import FakeModel
+
+from segdemo import benchmark, benchmark_cli, models
+from segdemo.__main__ import main
+from segdemo.benchmark import Case, Measurement
+from segdemo.errors import ModelError, SegdemoError
+from segdemo.models.from_transformers import Mask2FormerModel
+from segdemo.models.mask_queries import SETTLED, MaskQueries, panoptic, settled
+from segdemo.results import Results
+
+FCN, SEGFORMER = "starter/fcn", "starter/segformer"
+
+
+class SlowModel(FakeModel):
+    """Sleeps in one stage."""
+
+    slow_stage, seconds, calls = "forward", 0.05, None
+
+    def preprocess(self, images):
+        if self.calls is not None:
+            self.calls.append(self.spec.key)
+        return self._slept("preprocess", images)
+
+    def forward(self, inputs):
+        return self._slept("forward", inputs)
+
+    def postprocess(self, outputs, size_hw):
+        return self._slept("postprocess", super().postprocess(outputs, size_hw))
+
+    def settle(self, outputs):
+        time.sleep(0.2)  # in no stage
+        return outputs
+
+    def _slept(self, stage, value):
+        if stage == self.slow_stage:
+            time.sleep(self.seconds)
+        return value
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Put a function in the place of `models.load`."""
+    return lambda function: monkeypatch.setattr(models, "load", lambda key, *args, **_: function(key))
+
+
+def last(progresses):
+    *_, end = progresses
+    return end.report
+
+
+@pytest.mark.parametrize("stage", ["preprocess", "forward", "postprocess"])
+def test_50_ms_of_sleep_are_50_ms_in_the_right_stage(load, stage):
+    def slow(key):
+        model = SlowModel(key)
+        model.slow_stage = stage
+        return model
+
+    load(slow)
+    [found] = last(benchmark.run([Case(FCN, (24, 32))], "cpu", rounds=3)).measurements
+    assert found.summary(stage).p50_s == pytest.approx(0.05, abs=0.03)
+    for other in {"preprocess", "forward", "postprocess"} - {stage}:
+        assert found.summary(other).p50_s < 0.03
+
+
+def test_a_batch_is_timed_as_one_call(load):
+    load(SlowModel)
+    [found] = last(benchmark.run([Case(FCN, (24, 32), batch=4)], "cpu", rounds=3)).measurements
+    assert found.summary("forward").p50_s == pytest.approx(0.05, abs=0.03)
+    assert found.pictures_per_s() == pytest.approx(4 / found.summary().p50_s)
+
+
+def test_models_are_measured_in_turns_after_their_warm_up(load):
+    calls = []
+
+    def counted(key):
+        model = SlowModel(key)
+        model.calls, model.seconds = calls, 0
+        return model
+
+    load(counted)
+    report = last(benchmark.run([Case(FCN, (24, 32)), Case(SEGFORMER, (24, 32))], "cpu", rounds=3, warm_up=2))
+    assert calls[-6:] == [FCN, SEGFORMER] * 3
+    assert {len(samples) for one in report.measurements for samples in one.samples.values()} == {3}
+
+
+def test_a_model_that_fails_keeps_its_reason_and_the_others_are_measured(load):
+    def picky(key):
+        if key == FCN:
+            raise ModelError("No weights here.")
+        return SlowModel(key)
+
+    load(picky)
+    failed, fine = last(benchmark.run([Case(FCN, (24, 32)), Case(SEGFORMER, (24, 32))], "cpu", rounds=2)).measurements
+    assert failed.problem == "No weights here."
+    assert failed.samples == {}
+    assert fine.problem == ""
+
+
+def test_stopping_leaves_no_call_behind(load):
+    calls = []
+
+    def counted(key):
+        model = SlowModel(key)
+        model.calls, model.seconds = calls, 0
+        return model
+
+    load(counted)
+    steps = benchmark.run([Case(FCN, (24, 32))], "cpu", rounds=50)
+    next(steps)
+    steps.close()
+    assert calls == []
+
+
+@pytest.mark.parametrize("case", [Case(FCN, (0, 9)), Case(FCN, (9, 9), batch=0), Case(FCN, (9000, 9000))])
+def test_sizes_that_make_no_sense_are_refused(case):
+    with pytest.raises(ValueError, match="a batch must have"):
+        next(benchmark.run([case], "cpu"))
+
+
+@pytest.mark.parametrize("n", [6, 20, 75])
+def test_the_interval_of_a_median_holds_it_as_often_as_promised(n):
+    rng = np.random.default_rng(0)
+    draws = rng.exponential(1.0, (3000, n))
+    held = [low <= math.log(2) <= high for low, high in map(benchmark.median_interval, draws)]
+    assert np.mean(held) > 0.94
+
+
+def test_few_samples_have_no_interval():
+    assert benchmark.median_interval(np.arange(5.0)) == (-math.inf, math.inf)
+
+
+def timed(*seconds):
+    return Measurement(Case(FCN, (9, 9)), {stage: tuple(seconds) for stage in benchmark.STAGES})
+
+
+def test_models_whose_intervals_overlap_are_not_ranked():
+    quick, alike, also, slow = (timed(*(base + 0.01 * i for i in range(10))) for base in (1.0, 2.0, 2.05, 3.0))
+    assert benchmark.places([slow, alike, quick, also]) == [4, None, 1, None]
+    assert benchmark.places([Measurement(Case(FCN, (9, 9)), problem="gone"), quick]) == [None, 1]
+
+
+def test_a_report_is_read_back_as_it_was(load):
+    load(SlowModel)
+    report = last(benchmark.run([Case(FCN, (24, 32), 2), Case(SEGFORMER, (24, 32))], "cpu", rounds=2))
+    assert benchmark.parse(report.text()).text() == report.text()
+    json.loads(report.text(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "segdemo benchmark", "version": 2}', "null"])
+def test_what_is_no_report_gets_its_sentence(text):
+    with pytest.raises(SegdemoError, match="not a benchmark"):
+        benchmark.parse(text)
+
+
+def test_a_real_model_is_counted_and_timed():
+    [found] = last(benchmark.run([Case("starter/mask2former", (64, 96), untrained=True)], "cpu", rounds=1)).measurements
+    model = models.load("starter/mask2former", "cpu", weights="untrained")
+    assert found.parameters == sum(p.numel() for p in model.module.parameters())
+    assert found.gmacs > 0.01
+    assert "20 queries" in found.findings
+    assert isinstance(model, Mask2FormerModel)
+
+
+def test_settled_queries_find_the_same_number_of_things_in_any_picture():
+    torch.manual_seed(0)
+    masks = torch.full((1, 30, 8, 8), -9.0)
+    for query in range(30):
+        masks[0, query, query // 8, query % 8] = 9
+    queries = settled(MaskQueries(torch.randn(1, 30, 25), masks, (8, 8)))
+    [answer] = panoptic(queries, (8, 8), frozenset(range(24)))
+    assert len(answer.segments) == SETTLED
+
+
+def test_the_command_prints_a_row_for_each_case_and_keeps_the_run(load, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGDEMO_RESULTS", str(tmp_path / "results.sqlite"))
+    load(SlowModel)
+    file = tmp_path / "report.json"
+    sizes = ["--size", "24x32", "48x64", "--batch", "1", "2", "--rounds", "2", "--device", "cpu"]
+    assert main(["benchmark", "--model", FCN, *sizes, "--json", str(file)]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith(FCN)]
+    assert [row.split()[1:3] for row in rows] == [["24x32", "1"], ["24x32", "2"], ["48x64", "1"], ["48x64", "2"]]
+    [kept] = Results().benchmarks().values()
+    assert kept == file.read_text()
+
+
+@pytest.mark.parametrize("wrong", [["--size", "big"], ["--model", "nobody/nothing"], ["--precision", "fp8"]])
+def test_wrong_arguments_of_the_command_are_told(wrong, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["benchmark", *wrong])
+    assert end.value.code == 2
+    assert "error" in capsys.readouterr().err
+
+
+def test_the_command_needs_a_model_or_a_suite(capsys):
+    assert main(["benchmark"]) == 2
+    assert "--suite standard" in capsys.readouterr().err
+
+
+def test_the_standard_suite_names_models_of_the_catalogue_and_no_case_twice():
+    for device in ("cpu", "cuda:0"):
+        cases = benchmark_cli.standard(device)
+        assert len(set(cases)) == len(cases)
+        benchmark._check(cases, 1)
+
+
+def test_an_older_file_of_results_gets_room_for_benchmarks(tmp_path):
+    import sqlite3
+
+    store = Results(tmp_path / "old.sqlite")
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("DROP TABLE benchmarks")
+    again = Results(store.path)
+    number = again.keep_benchmark("{}")
+    assert again.benchmarks() == {number: "{}"}
+    again.delete_benchmark(number)
+    assert again.benchmarks() == {}
