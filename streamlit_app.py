@@ -15,6 +15,7 @@ page = st.navigation(
         st.Page("pages/explore/segment.py", title="Segment", icon=":material/image:", default=True),
         st.Page("pages/explore/compare.py", title="Compare", icon=":material/view_column_2:"),
         st.Page("pages/measure/evaluate.py", title="Evaluate", icon=":material/grading:"),
+        st.Page("pages/measure/benchmark.py", title="Benchmark", icon=":material/timer:"),
     ],
     position="top",
 )

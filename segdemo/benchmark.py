@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +31,7 @@ from segdemo.errors import SegdemoError
 from segdemo.images import InputImage
 from segdemo.models import Model, Precision, catalog
 
+REFERENCE: Final = Path(__file__).parents[1] / "benchmarks" / "reference"  # measured by this project, as JSON
 FORMAT: Final = "segdemo benchmark"
 STAGES: Final = ("decode", "preprocess", "forward", "postprocess")  # preprocess: with the way to the device
 ROUNDS: Final = 20
@@ -234,7 +236,7 @@ class _Loaded:
             start = time.perf_counter()
             # A threshold of 0: Mask R-CNN keeps as many detections as it may, whatever it has learned.
             weights: models.Weights = "untrained" if case.untrained else "trained"
-            model = models.load(case.model, self.device, case.precision, weights, score_threshold=0.0)
+            model = models.load(case.model, self.device, case.precision, weights=weights, score_threshold=0.0)
             self._models[key] = model, time.perf_counter() - start
         return self._models[key]
 

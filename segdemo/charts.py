@@ -46,6 +46,59 @@ def latency(times: pd.DataFrame, title: str) -> go.Figure:
     return figure
 
 
+def accuracy(table: pd.DataFrame, cost: str) -> go.Figure:
+    """`benchmark_tables.accuracy`: mean IoU over a cost, one of its columns; a line joins what none beats in both."""
+    ordered = table.sort_values(cost)
+    best = ordered[ordered["mean IoU %"] > ordered["mean IoU %"].cummax().shift(fill_value=-np.inf)]
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=best[cost],
+                y=best["mean IoU %"],
+                mode="lines",
+                line={"shape": "hv", "dash": "dot", "color": "#8a9694"},
+                hoverinfo="skip",
+            ),
+            go.Scatter(
+                x=table[cost],
+                y=table["mean IoU %"],
+                text=table["model"],
+                mode="markers+text",
+                textposition="top center",
+                cliponaxis=False,
+                marker={"size": 11, "color": "#1f8f86"},
+                hovertemplate=f"%{{text}}: %{{y:.1f}} % mean IoU, %{{x:.1f}} {cost}<extra></extra>",
+            ),
+        ]
+    )
+    figure.update_layout(
+        height=340,
+        showlegend=False,
+        margin={"l": 0, "r": 40, "t": 24, "b": 0},
+        xaxis={"title": cost, "rangemode": "tozero", "fixedrange": True},
+        yaxis={"title": "mean IoU", "ticksuffix": " %", "fixedrange": True},
+    )
+    return figure
+
+
+def lines(table: pd.DataFrame, x: str, y: str) -> go.Figure:
+    """One line per model of a table over one of its columns."""
+    figure = go.Figure(
+        [
+            go.Scatter(x=rows[x], y=rows[y], name=str(name), mode="lines+markers")
+            for name, rows in table.sort_values(x).groupby("model", sort=False)
+        ]
+    )
+    figure.update_layout(
+        height=320,
+        margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        legend={"orientation": "h", "y": -0.25},
+        xaxis={"title": x, "rangemode": "tozero", "fixedrange": True},
+        yaxis={"title": y, "rangemode": "tozero", "fixedrange": True},
+    )
+    return figure
+
+
 def confusion(shares: pd.DataFrame, by: str, background: str) -> go.Figure:
     """`score_tables.confusion` as a map of cells: fuller where more pixels are.
 

@@ -15,7 +15,7 @@ LAYERS = [
     },
     {"label_image", "matching", "rle", "average_precision", "overlay", "agreement", "datasets", "models"},
     {"exports", "scoring", "scoreboard", "evaluate", "evaluate_on_ray", "benchmark", "training", "results"},
-    {"tables", "score_tables", "charts", "report", "terminal", "benchmark_cli"},
+    {"tables", "score_tables", "charts", "report", "terminal", "benchmark_cli", "benchmark_tables"},
     {"ui"},
     {"pages", "streamlit_app", "__main__"},
 ]

@@ -23,6 +23,7 @@ from segdemo import devices as _devices
 from segdemo import images, models, overlay
 from segdemo import label_image as label_images
 from segdemo.agreement import Agreement, Region
+from segdemo.benchmark import REFERENCE, Report, parse
 from segdemo.confusion import Convention
 from segdemo.datasets import Dataset, open_dataset, open_zip, street_scenes
 from segdemo.errors import ImageError, ModelError
@@ -282,6 +283,18 @@ def comparison(
 def confused(number: int, truth: int, prediction: int, _run: StoredRun) -> list[tuple[int, str, int]]:
     """`scoreboard.confused` of the run with this number. Raises `ResultsError`."""
     return find_confused(results(), _run, truth, prediction)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def benchmark(text: str) -> Report:
+    """A benchmark from its JSON. Raises `SegdemoError`."""
+    return parse(text)
+
+
+@st.cache_data(show_spinner=False)
+def reference_benchmarks() -> dict[str, str]:
+    """The benchmarks that come with segdemo, as JSON by the file's name."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(REFERENCE.glob("*.json"))}
 
 
 def run_name(run: StoredRun) -> str:

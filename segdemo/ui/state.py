@@ -34,6 +34,12 @@ ORDER: Final = "order"  # of the pictures below the viewer
 _BEGUN: Final = "begun"
 _MODELS: Final = "models"  # of a link
 _AGREEMENTS: Final = "agreements"  # what was compared -> how far the models agree
+BENCHMARK: Final = "benchmark"  # the one that is running
+BENCHMARK_PROBLEM: Final = "benchmark_problem"  # why the last one has no result
+BENCHMARK_SIZES: Final = "benchmark_sizes"
+BENCHMARK_BATCHES: Final = "benchmark_batches"
+BENCHMARK_ROUNDS: Final = "benchmark_rounds"
+BENCHMARK_SHOWN: Final = "benchmark_shown"  # which run is looked at
 _LABEL_FILES: Final = "label_files"  # picture id -> (name, bytes) of its label image
 _PROBLEMS: Final = "problems"  # what was asked of a model -> the sentence it failed with
 

@@ -73,7 +73,7 @@ def test_generated_scenes_are_scored_and_shown(visit):
     page.get_by_text("60", exact=True).first.click()
     page.get_by_role("button", name="Evaluate 2 models on 60 pictures").click()
     page.get_by_text("of 60 pictures").wait_for()
-    page.get_by_alt_text("Errors of").wait_for(timeout=400_000)  # drawing 60 scenes takes a busy machine minutes
+    page.get_by_alt_text("Errors of").wait_for(timeout=1_200_000)  # drawing 60 scenes takes a busy machine minutes
     settled(page)
     assert sorted(mean_iou(page)) == sorted(TITLES)
     assert all(0 < float(value) < 100 for value in mean_iou(page).values())  # the fakes know sky, building and road

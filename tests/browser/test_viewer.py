@@ -7,6 +7,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from segdemo import agreement
 from segdemo.labels import CAMVID
@@ -171,7 +172,7 @@ def test_a_swipe_shows_one_model_on_either_side(page):
     divider.focus()
     for _ in range(4):
         page.keyboard.press("ArrowLeft")
-    assert divider.get_attribute("aria-valuenow") == "30"
+    expect(divider).to_have_attribute("aria-valuenow", "30")
     page.mouse.move(5, 5)
     page.wait_for_timeout(300)
     screen = pixels(page, 0)

@@ -1,0 +1,139 @@
+"""A benchmark on the page: bars, charts, tables, another run beside it, and files."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import streamlit as st
+
+from segdemo import benchmark_tables, charts, exports
+from segdemo.benchmark import Case, Report
+from segdemo.results import Run
+from segdemo.ui import benchmarking, cache, text
+
+_PLOT: Final = {"displayModeBar": False}
+
+
+def times(report: Report) -> Case | None:
+    """Bars by stage at one size, batch and precision; which one is shown, None where nothing was measured."""
+    for one in report.measurements:
+        if one.problem:
+            st.error(f"{one.case.model}: {text.plain(one.problem)}", icon=":material/error:")
+    settings = {benchmark_tables.setting(one.case): one.case for one in report.measurements if one.samples}
+    if not settings:
+        st.info("No case of this run could be measured.")
+        return None
+    chosen = next(iter(settings))
+    if len(settings) > 1:
+        chosen = st.selectbox("Shown", list(settings), label_visibility="collapsed") or chosen
+    case = settings[chosen]
+    where = f"{report.environment.device}, {report.environment.threads} threads, {chosen}"
+    st.plotly_chart(charts.latency(benchmark_tables.stages(report, case), where), config=_PLOT)
+    st.caption(
+        f"Milliseconds per picture of the median call of {report.rounds}, the models in turns, after "
+        f"{report.warm_up} warm-up calls. Preprocessing holds the way to the device."
+    )
+    for sentence in dict.fromkeys(f"{one.case.model}: {one.findings}" for one in report.measurements if one.findings):
+        st.caption(f"Fixed for {text.plain(sentence)}.")
+    return case
+
+
+def numbers(report: Report) -> None:
+    """The table of all cases, and what they ran on."""
+    st.subheader("Numbers", anchor=False)
+    table = benchmark_tables.measurements(report)
+    columns: dict[Any, Any] = {
+        name: st.column_config.NumberColumn(format="%.1f") for name in table.select_dtypes("number") if name != "batch"
+    }
+    st.dataframe(table, hide_index=True, column_config=columns, placeholder="–", alt="The benchmark's numbers")
+    st.caption(
+        "The interval holds the median with 95 %; models whose intervals overlap have no rank. Memory: what one call "
+        "takes beyond the weights. GMACs: multiply-accumulates of the forward pass, in thousand millions. Of matrix "
+        "rate: how much of what this device does in a large matrix product the forward pass reaches."
+    )
+    where = report.environment
+    versions = f"torch {where.torch}, torchvision {where.torchvision}, transformers {where.transformers}"
+    st.caption(f"Measured on {text.plain(where.device)}, {where.threads} threads, {versions}, Python {where.python}.")
+
+
+def scaling(report: Report) -> None:
+    """Throughput over the batch, and time over the size, where there are several of them."""
+    rows = [one for one in report.measurements if one.samples]
+    table = benchmark_tables.measurements(report)
+    table["megapixels"] = [_megapixels(size) for size in table["size"]]
+    left, right = st.columns(2, gap="medium")
+    if len({one.case.batch for one in rows}) > 1:
+        with left:
+            st.subheader("Throughput", anchor=False)
+            largest = table[table["megapixels"] == table["megapixels"].min()]
+            st.plotly_chart(charts.lines(largest, "batch", "pictures per s"), config=_PLOT)
+    if len({one.case.size_hw for one in rows}) > 1:
+        with right:
+            st.subheader("Size", anchor=False)
+            single = table[table["batch"] == table["batch"].min()]
+            st.plotly_chart(charts.lines(single, "megapixels", "ms per picture"), config=_PLOT)
+
+
+def accuracy(report: Report, case: Case, evaluations: Mapping[str, Mapping[str, float]]) -> None:
+    """Mean IoU over latency and memory. evaluations: by data set, mean IoU in [0, 1] by the model's key."""
+    tables = {name: benchmark_tables.accuracy(report, case, scores) for name, scores in evaluations.items()}
+    tables = {name: table for name, table in tables.items() if len(table)}
+    st.subheader("Accuracy", anchor=False)
+    if not tables:
+        st.info("Score these models on the Evaluate page, and their accuracy stands here beside their time.")
+        return
+    name = st.selectbox("Scored on", list(tables), format_func=text.plain) or next(iter(tables))
+    table, (left, right) = tables[name], st.columns(2, gap="medium")
+    left.plotly_chart(charts.accuracy(table, "ms per picture"), config=_PLOT)
+    if table["memory MB"].notna().all():
+        right.plotly_chart(charts.accuracy(table, "memory MB"), config=_PLOT)
+    st.caption("Mean IoU as the Evaluate page counts it; no model left of the dotted line is better.")
+
+
+def beside(report: Report, others: Mapping[str, Report]) -> None:
+    """Another run beside this one."""
+    if not others:
+        return
+    st.subheader("Beside another run", anchor=False)
+    key = st.selectbox("Another run", list(others), format_func=lambda key: benchmarking.name(key, others[key]))
+    table = benchmark_tables.compared(report, others[key])
+    if table.empty:
+        st.info("The two runs have no case in common: the same model, size, batch and precision.")
+        return
+    times = ("this run ms", "other run ms")
+    columns: dict[Any, Any] = {name: st.column_config.NumberColumn(format="%.1f") for name in times}
+    columns["other / this"] = st.column_config.NumberColumn(format="%.2f")
+    st.dataframe(table, hide_index=True, column_config=columns, alt="Two runs beside each other")
+
+
+def downloads(report: Report) -> None:
+    """All samples as JSON, and the table as CSV."""
+    stem = f"segdemo-benchmark-{report.started[:10]}"
+    table = benchmark_tables.samples(report)
+    with st.container(horizontal=True):
+        st.download_button("Download run (JSON)", report.text(), f"{stem}.json", "application/json", on_click="ignore")
+        st.download_button(
+            "Download samples (CSV)",
+            lambda: exports.csv_text(table.columns, table.itertuples(index=False)).encode("utf-8-sig"),
+            f"{stem}.csv",
+            "text/csv",
+            on_click="ignore",
+        )
+
+
+def evaluations() -> dict[str, dict[str, float]]:
+    """By data set, the mean IoU of each model's latest finished run."""
+    found: dict[str, dict[str, float]] = {}
+    for run in reversed(cache.results().runs()):
+        if run.finished and (mean := _mean_iou(run)) is not None:
+            found.setdefault(run.identity.dataset, {})[run.identity.model] = mean
+    return found
+
+
+def _mean_iou(run: Run) -> float | None:
+    mean = cache.run_scores(run.id, run).mean_iou("mmsegmentation")
+    return mean.value if mean else None
+
+
+def _megapixels(size: str) -> float:
+    width, height = map(int, size.split(" × "))
+    return width * height / 1e6

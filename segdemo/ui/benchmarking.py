@@ -1,0 +1,148 @@
+"""The Benchmark page's work: what is to be timed, the timing in a thread of its own, and the runs there are."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Final
+
+import streamlit as st
+
+from segdemo import benchmark, words
+from segdemo.benchmark import Case, Progress, Report
+from segdemo.models import weights
+from segdemo.models.catalog import ModelSpec
+from segdemo.ui import cache, problems, state, text
+
+_SIDES: Final = (256, 512, 1024)
+_BATCHES: Final = (1, 4, 8)
+_ROUNDS: Final = (6, 10, 20, 50)
+_STEP_S: Final = 0.5
+
+
+@dataclass
+class Timing:
+    """A benchmark in a thread of its own; written there, read by the page. number: of the run in the store."""
+
+    cases: Sequence[Case]
+    device: str
+    rounds: int
+    progress: Progress | None = None
+    problem: str | None = None
+    number: int | None = None
+    stopped: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def work(self) -> None:
+        """Measure until the end, or until it is stopped: then nothing is kept."""
+        try:
+            for progress in benchmark.run(self.cases, self.device, self.rounds):
+                self.progress = progress
+                if self.stopped.is_set():
+                    break
+                if progress.report is not None:
+                    self.number = cache.results().keep_benchmark(progress.report.text())
+        except Exception as error:  # noqa: BLE001 - told of on the page, the log has the trace
+            self.problem = problems.sentence(error)
+        self.ended.set()
+
+    def describe(self) -> str:
+        """ "Timing FCN starter: about 20 s left" """
+        if self.progress is None:
+            return "Starting"
+        left_s = self.progress.left_s
+        return self.progress.doing + (f": about {words.wait(left_s)} left" if left_s else "")
+
+    def share(self) -> float:
+        """In [0, 1]."""
+        return self.progress.done / max(1, self.progress.total) if self.progress else 0.0
+
+
+def run(specs: Sequence[ModelSpec]) -> None:
+    """What to time and the button that starts it, or how far it is."""
+    current: Timing | None = st.session_state.get(state.BENCHMARK)
+    if current is not None:
+        _watch(current)
+        return
+    cases, rounds = _cases(specs)
+    label = (
+        f"Time {len(specs)} model{'s' if len(specs) != 1 else ''}, {len(cases)} case{'s' if len(cases) != 1 else ''}"
+    )
+    if st.button(label, type="primary", disabled=not cases, icon=":material/timer:"):
+        started = Timing(cases, state.device(), rounds)
+        st.session_state[state.BENCHMARK] = started
+        threading.Thread(target=started.work, daemon=True).start()
+        st.rerun()
+
+
+def _cases(specs: Sequence[ModelSpec]) -> tuple[list[Case], int]:
+    with st.container(horizontal=True, gap="large"):
+        sides = st.segmented_control(
+            "Picture size",
+            _SIDES,
+            default=[512],
+            selection_mode="multi",
+            key=state.BENCHMARK_SIZES,
+            format_func=lambda side: f"{side} × {side}",
+        )
+        batches = st.segmented_control(
+            "Pictures at once", _BATCHES, default=[1], selection_mode="multi", key=state.BENCHMARK_BATCHES
+        )
+        rounds = st.segmented_control(
+            "Rounds",
+            _ROUNDS,
+            default=10,
+            required=True,
+            key=state.BENCHMARK_ROUNDS,
+            help="How often each case is timed. The models take turns, so that what else the machine does meets all "
+            "alike. Fewer than 6 samples have no interval.",
+        )
+    precision = state.precision()
+    absent = {spec.key for spec in specs if weights.state(spec) == "absent"}
+    if absent:
+        st.caption(
+            "Models whose weights are not on this machine are timed without them: the same network with random numbers "
+            "takes as long."
+        )
+    cases = [
+        Case(spec.key, (side, side), batch, precision, spec.key in absent)
+        for spec, side, batch in product(specs, sorted(sides), sorted(batches))
+    ]
+    return cases, rounds or 10
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'s' if count != 1 else ''}"
+
+
+@st.fragment(run_every=_STEP_S)
+def _watch(current: Timing) -> None:
+    if current.ended.is_set():
+        st.session_state[state.BENCHMARK] = None
+        st.session_state[state.BENCHMARK_PROBLEM] = current.problem
+        if current.number is not None:
+            st.session_state[state.BENCHMARK_SHOWN] = f"run {current.number}"
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(current.share(), current.describe())
+        if st.button("Stop", icon=":material/stop:", help="Nothing is kept of a benchmark that is stopped."):
+            current.stopped.set()
+
+
+def runs() -> dict[str, Report]:
+    """All runs by a name for the state: one's own, the latest first, then those that come with segdemo."""
+    if problem := st.session_state.get(state.BENCHMARK_PROBLEM):
+        st.error(text.plain(problem), icon=":material/error:")
+    texts = {f"run {number}": record for number, record in cache.results().benchmarks().items()}
+    texts |= {f"reference {name}": record for name, record in cache.reference_benchmarks().items()}
+    found = {}
+    for name, record in texts.items():
+        with problems.shown():
+            found[name] = cache.benchmark(record)
+    return found
+
+
+def name(key: str, report: Report) -> str:
+    """A run for people: where and when it was measured."""
+    kind = "comes with segdemo" if key.startswith("reference") else "yours"
+    return f"{report.environment.device}, {report.started[:16].replace('T', ' ')} UTC ({kind})"
