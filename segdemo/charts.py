@@ -64,7 +64,7 @@ def accuracy(table: pd.DataFrame, cost: str) -> go.Figure:
                 y=table["mean IoU %"],
                 text=table["model"],
                 mode="markers+text",
-                textposition="top center",
+                textposition=[("top center", "bottom center")[i % 2] for i in range(len(table))],
                 cliponaxis=False,
                 marker={"size": 11, "color": "#1f8f86"},
                 hovertemplate=f"%{{text}}: %{{y:.1f}} % mean IoU, %{{x:.1f}} {cost}<extra></extra>",

@@ -86,7 +86,10 @@ def accuracy(report: Report, case: Case, evaluations: Mapping[str, Mapping[str, 
     left.plotly_chart(charts.accuracy(table, "ms per picture"), config=_PLOT)
     if table["memory MB"].notna().all():
         right.plotly_chart(charts.accuracy(table, "memory MB"), config=_PLOT)
-    st.caption("Mean IoU as the Evaluate page counts it; no model left of the dotted line is better.")
+    st.caption(
+        "Mean IoU as the Evaluate page counts it, of the models that give all classes. Whoever is not on the dotted "
+        "line is beaten: another model costs no more and is better."
+    )
 
 
 def beside(report: Report, others: Mapping[str, Report]) -> None:
@@ -130,8 +133,10 @@ def evaluations() -> dict[str, dict[str, float]]:
 
 
 def _mean_iou(run: Run) -> float | None:
-    mean = cache.run_scores(run.id, run).mean_iou("mmsegmentation")
-    return mean.value if mean else None
+    """None for a model that does not give all classes: its mean is over fewer, and not to be compared."""
+    scores = cache.run_scores(run.id, run)
+    mean = scores.mean_iou("mmsegmentation")
+    return mean.value if mean and not scores.unanswered else None
 
 
 def _megapixels(size: str) -> float:
