@@ -20,6 +20,6 @@ if case is None:
     st.stop()
 benchmark_views.numbers(report)
 benchmark_views.scaling(report)
-benchmark_views.accuracy(report, case, benchmark_views.evaluations())
+benchmark_views.accuracy(report, case, benchmark_views.evaluations(report))
 benchmark_views.beside(report, {other: one for other, one in runs.items() if other != key})
 benchmark_views.downloads(report)

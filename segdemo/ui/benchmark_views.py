@@ -57,20 +57,18 @@ def numbers(report: Report) -> None:
 
 def scaling(report: Report) -> None:
     """Throughput over the batch, and time over the size, where there are several of them."""
-    rows = [one for one in report.measurements if one.samples]
     table = benchmark_tables.measurements(report)
     table["megapixels"] = [_megapixels(size) for size in table["size"]]
-    left, right = st.columns(2, gap="medium")
-    if len({one.case.batch for one in rows}) > 1:
-        with left:
-            st.subheader("Throughput", anchor=False)
-            largest = table[table["megapixels"] == table["megapixels"].min()]
-            st.plotly_chart(charts.lines(largest, "batch", "pictures per s"), config=_PLOT)
-    if len({one.case.size_hw for one in rows}) > 1:
-        with right:
-            st.subheader("Size", anchor=False)
-            single = table[table["batch"] == table["batch"].min()]
-            st.plotly_chart(charts.lines(single, "megapixels", "ms per picture"), config=_PLOT)
+    if table["batch"].nunique() > 1:
+        st.subheader("Throughput", anchor=False)
+        smallest = table[table["megapixels"] == table["megapixels"].min()]
+        st.plotly_chart(charts.lines(smallest, "batch", "pictures per s"), config=_PLOT)
+        st.caption(f"Pictures of {smallest['size'].iloc[0]} pixels.")
+    if table["size"].nunique() > 1:
+        st.subheader("Size", anchor=False)
+        single = table[table["batch"] == table["batch"].min()]
+        st.plotly_chart(charts.lines(single, "megapixels", "ms per picture"), config=_PLOT)
+        st.caption(f"{single['batch'].iloc[0]} at once.")
 
 
 def accuracy(report: Report, case: Case, evaluations: Mapping[str, Mapping[str, float]]) -> None:
@@ -123,12 +121,17 @@ def downloads(report: Report) -> None:
         )
 
 
-def evaluations() -> dict[str, dict[str, float]]:
-    """By data set, the mean IoU of each model's latest finished run."""
+def evaluations(report: Report) -> dict[str, dict[str, float]]:
+    """By data set, the mean IoU of the latest finished run of each model in the report."""
+    timed = {one.case.model for one in report.measurements}
+    latest: dict[tuple[str, str], Run] = {}
+    for run in cache.results().runs():
+        if run.finished and run.identity.model in timed:
+            latest.setdefault((run.identity.dataset, run.identity.model), run)
     found: dict[str, dict[str, float]] = {}
-    for run in reversed(cache.results().runs()):
-        if run.finished and (mean := _mean_iou(run)) is not None:
-            found.setdefault(run.identity.dataset, {})[run.identity.model] = mean
+    for (dataset, model), run in latest.items():
+        if (mean := _mean_iou(run)) is not None:
+            found.setdefault(dataset, {})[model] = mean
     return found
 
 

@@ -145,4 +145,4 @@ def runs() -> dict[str, Report]:
 def name(key: str, report: Report) -> str:
     """A run for people: where and when it was measured."""
     kind = "comes with segdemo" if key.startswith("reference") else "yours"
-    return f"{report.environment.device}, {report.started[:16].replace('T', ' ')} UTC ({kind})"
+    return f"{report.environment.device}, {report.started[:19].replace('T', ' ')} UTC ({kind})"

@@ -58,7 +58,7 @@ def downloaded(page):
     return zipfile.ZipFile(download.value.path())
 
 
-def test_upload_choose_look_switch_pages_and_download(visit):
+def test_upload_choose_look_switch_pages_and_download(visit, tmp_path):
     page = visit()
     viewer_panes(page)
     upload(page, "my street.png")
@@ -86,6 +86,16 @@ def test_upload_choose_look_switch_pages_and_download(visit):
     assert record["model"]["key"] == "starter/maskrcnn"
     assert len(record["segments"]) == 1
     assert sum(name.endswith(".overlay.jpg") for name in files.namelist()) == 3
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download report (HTML)").click()
+    download.value.save_as(tmp_path / "report.html")
+    report, asked = visit(), []
+    report.on("request", lambda request: asked.append(request.url))
+    report.goto((tmp_path / "report.html").as_uri())
+    report.get_by_role("heading", name="my street.png").wait_for()
+    assert report.locator("figure img").count() == 4
+    assert all(url.startswith(("file:", "data:")) for url in asked)
 
 
 def test_a_class_is_switched_off_and_the_opacity_changed_from_the_keyboard_and_the_view_is_saved(visit):

@@ -70,6 +70,7 @@ def test_generated_scenes_are_scored_and_shown(visit):
     page = visit()
     page.get_by_role("link", name="Evaluate", exact=True).click()
     page.get_by_alt_text("Errors of").wait_for()
+    settled(page)
     page.get_by_text("60", exact=True).first.click()
     page.get_by_role("button", name="Evaluate 2 models on 60 pictures").click()
     page.get_by_text("of 60 pictures").wait_for()
