@@ -84,9 +84,15 @@ def _cases(specs: Sequence[ModelSpec]) -> tuple[list[Case], int]:
             selection_mode="multi",
             key=state.BENCHMARK_SIZES,
             format_func=lambda side: f"{side} × {side}",
+            persist_state="session",
         )
         batches = st.segmented_control(
-            "Pictures at once", _BATCHES, default=[1], selection_mode="multi", key=state.BENCHMARK_BATCHES
+            "Pictures at once",
+            _BATCHES,
+            default=[1],
+            selection_mode="multi",
+            key=state.BENCHMARK_BATCHES,
+            persist_state="session",
         )
         rounds = st.segmented_control(
             "Rounds",
@@ -94,6 +100,7 @@ def _cases(specs: Sequence[ModelSpec]) -> tuple[list[Case], int]:
             default=10,
             required=True,
             key=state.BENCHMARK_ROUNDS,
+            persist_state="session",
             help="How often each case is timed. The models take turns, so that what else the machine does meets all "
             "alike. Fewer than 6 samples have no interval.",
         )

@@ -31,7 +31,7 @@ EVALUATION: Final = "evaluation"  # the one that is running
 EVALUATION_PROBLEMS: Final = "evaluation_problems"  # sentences of the one that ended last
 UNKNOWN_MODELS: Final = "unknown_models"  # keys in the link that this copy does not have
 ORDER: Final = "order"  # of the pictures below the viewer
-_BEGUN: Final = "begun"
+_BEGUN: Final = "begun"  # keys of the models that are ticked to begin with
 _MODELS: Final = "models"  # of a link
 _AGREEMENTS: Final = "agreements"  # what was compared -> how far the models agree
 BENCHMARK: Final = "benchmark"  # the one that is running
@@ -57,11 +57,12 @@ def label_space_key(picture_id: str) -> str:
 def begin() -> None:
     """Defaults of a first visit, or what a link asks for."""
     if _BEGUN not in st.session_state:
-        st.session_state[_BEGUN] = True
-        for key in _linked_models() or FIRST_MODELS:
-            st.session_state[model_key(key)] = True
+        st.session_state[_BEGUN] = _linked_models() or FIRST_MODELS
         if PICTURE in st.query_params:
             st.session_state[PICTURE] = st.query_params[PICTURE]
+    # At every run: of a run that is cut off before the ticks are drawn, Streamlit forgets their state.
+    for key in st.session_state[_BEGUN]:
+        st.session_state.setdefault(model_key(key), True)
     rest = {SCENE_LABELS: True, CAMERA: False, SEEN: [], _LABEL_FILES: {}, _PROBLEMS: {}, _AGREEMENTS: {}}
     for key, value in rest.items():
         st.session_state.setdefault(key, value)
