@@ -48,7 +48,8 @@ def numbers(report: Report) -> None:
     st.caption(
         "The interval holds the median with 95 %; models whose intervals overlap have no rank. Memory: what one call "
         "takes beyond the weights. GMACs: multiply-accumulates of the forward pass, in thousand millions. Of matrix "
-        "rate: how much of what this device does in a large matrix product the forward pass reaches."
+        "rate: how much of what this device does in a large matrix product the forward pass reaches; over 100 %, its "
+        "convolutions are quicker than its matrix products."
     )
     where = report.environment
     versions = f"torch {where.torch}, torchvision {where.torchvision}, transformers {where.transformers}"
