@@ -9,7 +9,7 @@
 - The first call, which pays for memory and kernels, stands apart; warm-up calls are thrown away; all other samples are
   kept as they came.
 - Mask R-CNN and Mask2Former take as long as they find things. Here they find a fixed number, which is stated.
-- Two models whose intervals overlap are not ranked.
+- Models are ranked among those measured at the same size, batch and precision; not where intervals overlap.
 """
 
 import json
@@ -50,6 +50,11 @@ class Case:
     batch: int = 1
     precision: Precision = "fp32"
     untrained: bool = False
+
+    @property
+    def setting(self) -> tuple[tuple[int, int], int, str]:
+        """Size, batch and precision: only times of one setting are compared between models."""
+        return self.size_hw, self.batch, self.precision
 
 
 @dataclass(frozen=True)
@@ -163,8 +168,12 @@ def run(
     rates = {str(precision): devices.matrix_rate(where, precision) for precision in precisions}
     began_s, before = time.monotonic(), done
     for _ in range(rounds):
-        for one in ready:
-            one.sample()
+        for one in [*ready]:
+            try:
+                one.sample()
+            except Exception as error:  # noqa: BLE001 - as above
+                kept[one.case] = Measurement(one.case, problem=_reason(error, one.case))
+                ready.remove(one)
             done += 1
             left_s = (time.monotonic() - began_s) / (done - before) * (total - done)
             yield Progress(done, total, f"Timing {catalog.find(one.case.model).title}", left_s)
@@ -212,15 +221,21 @@ def median_interval(samples: np.ndarray) -> tuple[float, float]:
 
 
 def places(measurements: Sequence[Measurement]) -> list[int | None]:
-    """The rank of each by its median total, 1 for the quickest; None where its interval meets a neighbour's."""
-    found = [one.summary() if one.samples else None for one in measurements]
-    order = sorted((i for i, one in enumerate(found) if one), key=lambda i: found[i].p50_s)  # type: ignore[union-attr]
-    ranks: list[int | None] = [None] * len(measurements)
-    for place, i in enumerate(order):
-        own, others = found[i], [found[j] for j in order if j != i]
-        if own and not any(other and own.low_s <= other.high_s and other.low_s <= own.high_s for other in others):
-            ranks[i] = place + 1
-    return ranks
+    """The rank of each by its median total among those of its setting, 1 for the quickest; None where its interval
+    meets another's, or nothing was measured.
+    """
+    found = [(one.case.setting, one.summary()) if one.samples else None for one in measurements]
+
+    def rank(i: int) -> int | None:
+        if (mine := found[i]) is None:
+            return None
+        setting, own = mine
+        others = [one[1] for j, one in enumerate(found) if one and j != i and one[0] == setting]
+        if any(other.low_s <= own.high_s and own.low_s <= other.high_s for other in others):
+            return None
+        return 1 + sum(other.p50_s < own.p50_s for other in others)
+
+    return [rank(i) for i in range(len(measurements))]
 
 
 class _Loaded:

@@ -20,7 +20,7 @@ def measurements(report: Report) -> pd.DataFrame:
 
 def stages(report: Report, case: Case) -> pd.DataFrame:
     """`tables.times_table` of the models measured like a case: its size, batch and precision; ms per picture."""
-    alike = [one for one in report.measurements if one.samples and _setting(one.case) == _setting(case)]
+    alike = [one for one in report.measurements if one.samples and one.case.setting == case.setting]
     rows = []
     for one in alike:
         per_picture = {f"{stage} ms": 1e3 * one.summary(stage).p50_s / case.batch for stage in STAGES[1:]}
@@ -38,7 +38,7 @@ def compared(report: Report, other: Report) -> pd.DataFrame:
             apart = here.low_s > there.high_s or there.low_s > here.high_s
             rows.append(
                 {
-                    **_setting_row(one.case),
+                    **_case(one.case),
                     "this run ms": 1e3 * here.p50_s,
                     "other run ms": 1e3 * there.p50_s,
                     "other / this": there.p50_s / here.p50_s,
@@ -51,7 +51,7 @@ def compared(report: Report, other: Report) -> pd.DataFrame:
 def samples(report: Report) -> pd.DataFrame:
     """One row per call and stage, for spreadsheets: seconds of the whole batch."""
     rows = [
-        {**_setting_row(one.case), "stage": stage, "call": i, "seconds": seconds}
+        {**_case(one.case), "stage": stage, "call": i, "seconds": seconds}
         for one in report.measurements
         for stage, values in one.samples.items()
         for i, seconds in enumerate(values)
@@ -72,7 +72,7 @@ def accuracy(report: Report, case: Case, scores: Mapping[str, float]) -> pd.Data
             "mean IoU %": 100 * scores[one.case.model],
         }
         for one in report.measurements
-        if one.samples and not one.case.untrained and one.case.model in scores and _setting(one.case) == _setting(case)
+        if one.samples and not one.case.untrained and one.case.model in scores and one.case.setting == case.setting
     ]
     table = pd.DataFrame(rows, columns=["model", "ms per picture", "memory MB", "mean IoU %"])
     return table.sort_values("ms per picture", ignore_index=True)
@@ -84,16 +84,12 @@ def setting(case: Case) -> str:
     return f"{width} × {height}, batch {case.batch}, {case.precision}"
 
 
-def _setting(case: Case) -> tuple[tuple[int, int], int, str]:
-    return case.size_hw, case.batch, case.precision
-
-
 def _name(case: Case) -> str:
     [title] = tables.titles([case.model])
     return f"{title}, untrained" if case.untrained else title
 
 
-def _setting_row(case: Case) -> dict[str, object]:
+def _case(case: Case) -> dict[str, object]:
     height, width = case.size_hw
     return {"model": _name(case), "size": f"{width} × {height}", "batch": case.batch, "precision": case.precision}
 
@@ -102,7 +98,7 @@ def _row(report: Report, one: Measurement, rank: int | None) -> dict[str, object
     total, batch = one.summary(), one.case.batch
     known = np.isfinite(total.low_s)
     return {
-        **_setting_row(one.case),
+        **_case(one.case),
         "ms per picture": 1e3 * total.p50_s / batch,
         "95 % interval": f"{1e3 * total.low_s / batch:.1f} to {1e3 * total.high_s / batch:.1f}" if known else "–",
         "rank": "–" if rank is None else str(rank),

@@ -51,11 +51,8 @@ def label_png(prediction: Prediction) -> bytes:
 
 def overlay_jpeg(prediction: Prediction, image: InputImage, look: Look | None = None) -> bytes:
     """The picture under its answer at full size, as a JPEG file. look: None for `overlay.usual_look`."""
-    rgb, labels = overlay.fit(image.rgb, prediction.labels, _JPEG_MAX_SIDE)
-    segments = prediction.segments
-    if segments is not None:
-        segments = overlay.fit_segments(segments, image.size_hw, _JPEG_MAX_SIDE)
-    return overlay.encode_jpeg(overlay.draw(rgb, labels, segments, look or overlay.usual_look(prediction.space)))
+    look = look or overlay.usual_look(prediction.space)
+    return overlay.encode_jpeg(overlay.draw_fitted(image.rgb, prediction, look, _JPEG_MAX_SIDE))
 
 
 def prediction_json(

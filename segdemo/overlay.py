@@ -64,6 +64,15 @@ def draw(rgb: np.ndarray, labels: np.ndarray, segments: Segments | None, look: L
     return draw_segments(drawn, segments, look.palette, look.visible & look.objects, 2 * line)
 
 
+def draw_fitted(rgb: np.ndarray, prediction: Prediction, look: Look, max_side: int) -> np.ndarray:
+    """The picture under its answer with no side longer than `max_side`: shrunk first, then drawn."""
+    small, labels = fit(rgb, prediction.labels, max_side)
+    segments = prediction.segments
+    if segments is not None:
+        segments = fit_segments(segments, prediction.labels.shape, max_side)
+    return draw(small, labels, segments, look)
+
+
 def colorize(labels: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """The label map in its colours: (H, W) uint8 and a palette (256, 3) uint8 to (H, W, 3) uint8."""
     return np.take(palette, labels, axis=0)
@@ -205,7 +214,7 @@ def nearest(values: np.ndarray, max_side: int) -> np.ndarray:
     return values[np.ix_(*_nearest(values.shape, size_hw))]
 
 
-def fit_segments(segments: Segments, size_hw: tuple[int, int], max_side: int) -> Segments:
+def fit_segments(segments: Segments, size_hw: tuple[int, ...], max_side: int) -> Segments:
     """The segments of a picture of this size as `fit` shrinks its labels, without those that vanish."""
     fitted_hw = fitted(size_hw, max_side)
     if fitted_hw == size_hw:

@@ -101,14 +101,10 @@ def _answers(entries: Sequence[Entry]) -> list[_Answer]:
 def _answer(entry: Entry, title: str) -> _Answer:
     prediction, image = entry.prediction, entry.image
     look = entry.look or overlay.usual_look(prediction.space)
-    rgb, labels = overlay.fit(image.rgb, prediction.labels, overlay.SCREEN_SIDE)
-    segments = prediction.segments
-    if segments is not None:
-        segments = overlay.fit_segments(segments, image.size_hw, overlay.SCREEN_SIDE)
     return _Answer(
         title=title,
         entry=entry,
-        overlay=_picture(overlay.draw(rgb, labels, segments, look)),
+        overlay=_picture(overlay.draw_fitted(image.rgb, prediction, look, overlay.SCREEN_SIDE)),
         legend=overlay.legend(prediction, look.palette),
         drawn=look.visible - {VOID},
     )

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sqlite3
 import time
 
 import numpy as np
@@ -52,6 +53,20 @@ def load(monkeypatch):
     return lambda function: monkeypatch.setattr(models, "load", lambda key, *args, **_: function(key))
 
 
+@pytest.fixture
+def calls(load):
+    """The keys of the models in the order in which they are called; they take no time."""
+    calls = []
+
+    def counted(key):
+        model = SlowModel(key)
+        model.calls, model.seconds = calls, 0
+        return model
+
+    load(counted)
+    return calls
+
+
 def last(progresses):
     *_, end = progresses
     return end.report
@@ -78,15 +93,7 @@ def test_a_batch_is_timed_as_one_call(load):
     assert found.pictures_per_s() == pytest.approx(4 / found.summary().p50_s)
 
 
-def test_models_are_measured_in_turns_after_their_warm_up(load):
-    calls = []
-
-    def counted(key):
-        model = SlowModel(key)
-        model.calls, model.seconds = calls, 0
-        return model
-
-    load(counted)
+def test_models_are_measured_in_turns_after_their_warm_up(calls):
     report = last(benchmark.run([Case(FCN, (24, 32)), Case(SEGFORMER, (24, 32))], "cpu", rounds=3, warm_up=2))
     assert calls[-6:] == [FCN, SEGFORMER] * 3
     assert {len(samples) for one in report.measurements for samples in one.samples.values()} == {3}
@@ -105,15 +112,7 @@ def test_a_model_that_fails_keeps_its_reason_and_the_others_are_measured(load):
     assert fine.problem == ""
 
 
-def test_stopping_leaves_no_call_behind(load):
-    calls = []
-
-    def counted(key):
-        model = SlowModel(key)
-        model.calls, model.seconds = calls, 0
-        return model
-
-    load(counted)
+def test_stopping_leaves_no_call_behind(calls):
     steps = benchmark.run([Case(FCN, (24, 32))], "cpu", rounds=50)
     next(steps)
     steps.close()
@@ -138,14 +137,36 @@ def test_few_samples_have_no_interval():
     assert benchmark.median_interval(np.arange(5.0)) == (-math.inf, math.inf)
 
 
-def timed(*seconds):
-    return Measurement(Case(FCN, (9, 9)), {stage: tuple(seconds) for stage in benchmark.STAGES})
+def timed(*seconds, size_hw=(9, 9)):
+    return Measurement(Case(FCN, size_hw), {stage: tuple(seconds) for stage in benchmark.STAGES})
 
 
 def test_models_whose_intervals_overlap_are_not_ranked():
     quick, alike, also, slow = (timed(*(base + 0.01 * i for i in range(10))) for base in (1.0, 2.0, 2.05, 3.0))
     assert benchmark.places([slow, alike, quick, also]) == [4, None, 1, None]
     assert benchmark.places([Measurement(Case(FCN, (9, 9)), problem="gone"), quick]) == [None, 1]
+
+
+def test_ranks_are_among_cases_of_one_size():
+    small, large = timed(*range(1, 9)), timed(*range(11, 19), size_hw=(18, 18))
+    assert benchmark.places([large, small]) == [1, 1]
+
+
+def test_a_model_that_fails_in_a_later_call_leaves_the_others_standing(load):
+    def fading(key):
+        model = SlowModel(key)
+        model.seconds = 0
+        if key == FCN:
+            model.settle = lambda outputs, rest=[None] * 6: rest.pop() or outputs if rest else tired()
+        return model
+
+    def tired():
+        raise MemoryError
+
+    load(fading)
+    failed, fine = last(benchmark.run([Case(FCN, (24, 32)), Case(SEGFORMER, (24, 32))], "cpu", rounds=9)).measurements
+    assert "does not fit" in failed.problem
+    assert len(fine.samples["forward"]) == 9
 
 
 def test_a_report_is_read_back_as_it_was(load):
@@ -213,8 +234,6 @@ def test_the_standard_suite_names_models_of_the_catalogue_and_no_case_twice():
 
 
 def test_an_older_file_of_results_gets_room_for_benchmarks(tmp_path):
-    import sqlite3
-
     store = Results(tmp_path / "old.sqlite")
     with sqlite3.connect(store.path) as connection:
         connection.execute("DROP TABLE benchmarks")

@@ -567,7 +567,7 @@ def test_a_link_with_models_and_a_picture_that_are_not_here_opens_the_usual_ones
     app.query_params["picture"] = "../../etc/passwd"
     app.run()
     assert shown_name(app) == SCENE
-    assert text.plain("elsewhere/<b>secret</b>") in written(app)
+    assert text.plain("elsewhere/<b>secret</b>, ../../etc/passwd") in written(app)
     assert [model["key"] for model in viewed(app)["models"]] == [FIRST]
     app.toggle(key=state.SCENE_LABELS).set_value(False).run()
     assert "secret" not in written(app)

@@ -12,7 +12,7 @@ if not chosen:
 
 spec = frame.choose_one(chosen)
 waiting = st.empty()
-[(_, place, run)] = runs.answers([spec], picture, lambda: [waiting])
+[(_, _, run)] = runs.answers([spec], picture, lambda: [waiting])
 waiting.empty()
 if isinstance(run, runs.Failure):
     run.show()

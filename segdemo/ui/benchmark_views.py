@@ -46,7 +46,8 @@ def numbers(report: Report) -> None:
     }
     st.dataframe(table, hide_index=True, column_config=columns, placeholder="–", alt="The benchmark's numbers")
     st.caption(
-        "The interval holds the median with 95 %; models whose intervals overlap have no rank. Memory: what one call "
+        "The interval holds the median with 95 %; ranks are among models of one size, batch and precision, and "
+        "there are none where intervals overlap. Memory: what one call "
         "takes beyond the weights. GMACs: multiply-accumulates of the forward pass, in thousand millions. Of matrix "
         "rate: how much of what this device does in a large matrix product the forward pass reaches; over 100 %, its "
         "convolutions are quicker than its matrix products."
@@ -110,16 +111,14 @@ def beside(report: Report, others: Mapping[str, Report]) -> None:
 def downloads(report: Report) -> None:
     """All samples as JSON, and the table as CSV."""
     stem = f"segdemo-benchmark-{report.started[:10]}"
-    table = benchmark_tables.samples(report)
+
+    def csv() -> bytes:
+        table = benchmark_tables.samples(report)
+        return exports.csv_text(table.columns, table.itertuples(index=False)).encode("utf-8-sig")
+
     with st.container(horizontal=True):
-        st.download_button("Download run (JSON)", report.text(), f"{stem}.json", "application/json", on_click="ignore")
-        st.download_button(
-            "Download samples (CSV)",
-            lambda: exports.csv_text(table.columns, table.itertuples(index=False)).encode("utf-8-sig"),
-            f"{stem}.csv",
-            "text/csv",
-            on_click="ignore",
-        )
+        st.download_button("Download run (JSON)", report.text, f"{stem}.json", "application/json", on_click="ignore")
+        st.download_button("Download samples (CSV)", csv, f"{stem}.csv", "text/csv", on_click="ignore")
 
 
 def evaluations(report: Report) -> dict[str, dict[str, float]]:

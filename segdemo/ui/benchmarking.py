@@ -10,7 +10,7 @@ import streamlit as st
 
 from segdemo import benchmark, words
 from segdemo.benchmark import Case, Progress, Report
-from segdemo.models import weights
+from segdemo.models import catalog, weights
 from segdemo.models.catalog import ModelSpec
 from segdemo.ui import cache, problems, state, text
 
@@ -65,9 +65,7 @@ def run(specs: Sequence[ModelSpec]) -> None:
         _watch(current)
         return
     cases, rounds = _cases(specs)
-    label = (
-        f"Time {len(specs)} model{'s' if len(specs) != 1 else ''}, {len(cases)} case{'s' if len(cases) != 1 else ''}"
-    )
+    label = f"Time {_counted(len(specs), 'model')}, {_counted(len(cases), 'case')}"
     if st.button(label, type="primary", disabled=not cases, icon=":material/timer:"):
         started = Timing(cases, state.device(), rounds)
         st.session_state[state.BENCHMARK] = started
@@ -137,15 +135,17 @@ def _watch(current: Timing) -> None:
 
 
 def runs() -> dict[str, Report]:
-    """All runs by a name for the state: one's own, the latest first, then those that come with segdemo."""
+    """The runs of models that this copy has, by a name for the state: one's own, the latest first, then segdemo's."""
     if problem := st.session_state.get(state.BENCHMARK_PROBLEM):
         st.error(text.plain(problem), icon=":material/error:")
     texts = {f"run {number}": record for number, record in cache.results().benchmarks().items()}
     texts |= {f"reference {name}": record for name, record in cache.reference_benchmarks().items()}
-    found = {}
+    found, known = {}, {spec.key for spec in catalog.CATALOG}
     for name, record in texts.items():
         with problems.shown():
-            found[name] = cache.benchmark(record)
+            report = cache.benchmark(record)
+            if known.issuperset(one.case.model for one in report.measurements):
+                found[name] = report
     return found
 
 

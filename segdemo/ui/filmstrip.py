@@ -56,7 +56,7 @@ def _by_agreement(value: float | None) -> tuple[bool, float]:
 
 
 def _moves(pictures: Sequence[Picture], shown: Picture) -> None:
-    at = [picture.id for picture in pictures].index(shown.id) if shown in pictures else 0
+    at = [picture.id for picture in pictures].index(shown.id)
     for label, key, step in (("Previous", "Left", -1), ("Next", "Right", 1)):
         st.button(
             label,

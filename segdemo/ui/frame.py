@@ -25,8 +25,7 @@ def draw() -> DeltaGenerator:
     """Draw the sidebar but for the devices; returns the place for these."""
     st.logo(_LOGO, size="large")
     with st.sidebar:
-        if unknown := st.session_state.pop(state.UNKNOWN_MODELS, None):
-            st.warning(f"This copy of segdemo does not have the models of the link: {text.plain(text.short(unknown))}.")
+        _tell_of_link()
         st.subheader("Picture")
         _pictures()
         st.subheader("Models")
@@ -54,13 +53,24 @@ def shown_picture() -> Picture:
 
 
 def pictures() -> list[Picture]:
-    """Those that belong together: the person's own, or the sample scenes where there are none."""
-    return _own_readable() or samples()
+    """Those that the shown one belongs to: the person's own, or the sample scenes."""
+    own = _own_readable()
+    return own if shown_picture() in own else samples()
 
 
 def show(picture_id: str) -> None:
     """Look at another picture."""
     st.session_state[state.PICTURE] = picture_id
+
+
+def _tell_of_link() -> None:
+    """What the link asks for and is not here."""
+    missing = st.session_state.pop(state.UNKNOWN_MODELS, [])
+    if (picture := st.session_state.pop(state.LINKED_PICTURE, None)) not in (None, *(one.id for one in samples())):
+        missing = [*missing, picture]
+    if missing:
+        names = text.plain(text.short(", ".join(missing)))
+        st.warning(f"The link asks for what this copy of segdemo does not have: {names}. The rest is shown.")
 
 
 def _pictures() -> None:

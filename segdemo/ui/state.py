@@ -30,6 +30,7 @@ WITHOUT_BACKGROUND: Final = "without_background"  # bool: leave it out of mean I
 EVALUATION: Final = "evaluation"  # the one that is running
 EVALUATION_PROBLEMS: Final = "evaluation_problems"  # sentences of the one that ended last
 UNKNOWN_MODELS: Final = "unknown_models"  # keys in the link that this copy does not have
+LINKED_PICTURE: Final = "linked_picture"  # the id in the link, until it has been looked for
 ORDER: Final = "order"  # of the pictures below the viewer
 _BEGUN: Final = "begun"  # keys of the models that are ticked to begin with
 _MODELS: Final = "models"  # of a link
@@ -59,7 +60,7 @@ def begin() -> None:
     if _BEGUN not in st.session_state:
         st.session_state[_BEGUN] = _linked_models() or FIRST_MODELS
         if PICTURE in st.query_params:
-            st.session_state[PICTURE] = st.query_params[PICTURE]
+            st.session_state[PICTURE] = st.session_state[LINKED_PICTURE] = st.query_params[PICTURE]
     # At every run: of a run that is cut off before the ticks are drawn, Streamlit forgets their state.
     for key in st.session_state[_BEGUN]:
         st.session_state.setdefault(model_key(key), True)
@@ -74,7 +75,7 @@ def _linked_models() -> list[str]:
     named = [key for key in st.query_params.get(_MODELS, "").split(",") if key]
     unknown = [key for key in named if key not in known]
     if unknown:
-        st.session_state[UNKNOWN_MODELS] = ", ".join(unknown)
+        st.session_state[UNKNOWN_MODELS] = unknown
     return [key for key in named if key in known][:MOST_MODELS]
 
 

@@ -71,11 +71,7 @@ def usual_looks(specs: Sequence[ModelSpec]) -> dict[str, Look]:
 
 def preview(place: DeltaGenerator, run: Run, picture: Picture, look: Look) -> None:
     """Put an answer in its place for as long as others are awaited, with what it shows in words."""
-    prediction, segments = run.prediction, run.prediction.segments
-    rgb, labels = overlay.fit(picture.image().rgb, prediction.labels, _PREVIEW_SIDE)
-    if segments is not None:
-        segments = overlay.fit_segments(segments, prediction.labels.shape, _PREVIEW_SIDE)
-    rows = [row for row in overlay.legend(prediction, look.palette)[:6] if row.class_id != VOID]
+    rows = [row for row in overlay.legend(run.prediction)[:6] if row.class_id != VOID]
     found = ", ".join(f"{row.name} {words.percent(row.share)}" for row in rows)
-    drawn = overlay.encode_jpeg(overlay.draw(rgb, labels, segments, look))
+    drawn = overlay.encode_jpeg(overlay.draw_fitted(picture.image().rgb, run.prediction, look, _PREVIEW_SIDE))
     place.image(drawn, width="stretch", alt=f"The picture with its classes drawn over it: {found}")
