@@ -76,10 +76,10 @@ class Measurement:
     """What was measured of one case.
 
     samples: by stage, seconds of every call of a batch, in order; "total" is not among them. load_s: to build the model
-    and read its weights. first_s: the first call. peak_bytes: memory of one call beyond what was in use before it: on a
-    GPU of torch's tensors, on a CPU of the process. reserved_bytes: on a GPU what torch took from the device in all.
-    gmacs: of the forward pass for one picture, in 1e9 multiply-accumulates, as torch counts them. findings: what was
-    fixed, "" where nothing had to be. problem: why there is no measurement.
+    and read its weights. first_s: the first call. peak_bytes: on a GPU, torch's tensors of one call beyond what was
+    there before it. reserved_bytes: what torch took from the GPU in all. Both None on a CPU. gmacs: of the forward
+    pass for one picture, in 1e9 multiply-accumulates, as torch counts them. findings: what was fixed, "" where nothing
+    had to be. problem: why there is no measurement.
     """
 
     case: Case
@@ -280,12 +280,9 @@ def _prepare(case: Case, loaded: _Loaded, warm_up: int) -> _Ready:
     file = _file(case.size_hw)
     pictures, _ = _decoded(file, case.batch)
     first_s = sum(_call(model, pictures))
-    for _ in range(warm_up - 1):
+    for _ in range(warm_up):
         _call(model, pictures)
-    known = devices.reset_peak_memory(model.device)
-    before = devices.peak_memory_bytes(model.device) if known else None
-    _call(model, pictures)
-    peak = devices.peak_memory_bytes(model.device) if known else None
+    peak = _peak_bytes(model, pictures)
     parameters = list(model.module.parameters())
     begun = Measurement(
         case=case,
@@ -294,11 +291,25 @@ def _prepare(case: Case, loaded: _Loaded, warm_up: int) -> _Ready:
         parameters=sum(one.numel() for one in parameters),
         weights_bytes=sum(one.numel() * one.element_size() for one in parameters),
         gmacs=models.macs(model, pictures[:1]) / 1e9,
-        peak_bytes=None if peak is None or before is None else max(0, peak - before),
+        peak_bytes=peak,
         reserved_bytes=devices.reserved_memory_bytes(model.device),
         findings=model.findings,
     )
     return _Ready(case, model, file, begun)
+
+
+def _peak_bytes(model: Model, pictures: Sequence[InputImage]) -> int | None:
+    """What one call takes on a GPU beyond what is there before it, in bytes.
+
+    None on a CPU: a process keeps what earlier models have freed, so that the same model takes 50 MB or none by turns.
+    """
+    if not model.device.startswith("cuda"):
+        return None
+    devices.reset_peak_memory(model.device)
+    before = devices.peak_memory_bytes(model.device)
+    _call(model, pictures)
+    peak = devices.peak_memory_bytes(model.device)
+    return None if before is None or peak is None else peak - before
 
 
 def _call(model: Model, pictures: Sequence[InputImage]) -> tuple[float, float, float]:

@@ -80,7 +80,7 @@ def test_sizes_and_batches_have_their_charts_and_two_runs_stand_beside_each_othe
     app.segmented_control(key=state.BENCHMARK_ROUNDS).set_value(6).run()
     app = timed(app)
     assert len(numbers(app)) == 8
-    assert sum(chart["type"] == "scatter" for chart in charts(app)) == 4  # with accuracy over time and over memory
+    assert sum(chart["type"] == "scatter" for chart in charts(app)) == 3  # with accuracy over time
     app = timed(app)
     beside = next(frame.value for frame in app.dataframe if "verdict" in frame.value)
     assert len(beside) == 8

@@ -46,11 +46,11 @@ def numbers(report: Report) -> None:
     }
     st.dataframe(table, hide_index=True, column_config=columns, placeholder="–", alt="The benchmark's numbers")
     st.caption(
-        "The interval holds the median with 95 %; ranks are among models of one size, batch and precision, and "
-        "there are none where intervals overlap. Memory: what one call "
-        "takes beyond the weights. GMACs: multiply-accumulates of the forward pass, in thousand millions. Of matrix "
-        "rate: how much of what this device does in a large matrix product the forward pass reaches; over 100 %, its "
-        "convolutions are quicker than its matrix products."
+        "The interval holds the median with 95 %; ranks are among models of one size, batch and precision, and there "
+        "are none where intervals overlap. Memory: what one call takes on a GPU beyond the weights; on a CPU it is not "
+        "measured. GMACs: multiply-accumulates of the forward pass, in thousand millions. Of matrix rate: how much of "
+        "what this device does in a large matrix product the forward pass reaches; over 100 %, its convolutions are "
+        "quicker than its matrix products."
     )
     where = report.environment
     versions = f"torch {where.torch}, torchvision {where.torchvision}, transformers {where.transformers}"
