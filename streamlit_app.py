@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from segdemo.ui import frame, problems, state
+from segdemo.ui import frame, garbage, problems, state
 
 st.set_page_config(
     page_title="segdemo",
@@ -29,3 +29,4 @@ finally:
     # After the page: naming the devices waits for torch, and the page already shows what it can without it.
     with problems.shown():
         frame.draw_devices(below)
+garbage.spare_libraries()

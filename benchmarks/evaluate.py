@@ -61,7 +61,7 @@ def _speed(folder: Path, keys: list[str]) -> None:
 
 
 def _forward(model: models.Model, dataset: Dataset) -> float:
-    inputs = model.preprocess([dataset.read(0).image])
+    inputs = model.preprocess(model.transfer([dataset.read(0).image]))
     forward = model.network.module if isinstance(model, SemanticModel) else model.forward
     with devices.inference(model.device):
         forward(inputs)

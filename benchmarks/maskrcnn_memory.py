@@ -54,7 +54,7 @@ def main() -> None:
     model = load("torchvision/maskrcnn_resnet50_fpn", arguments.device, weights="untrained")
     image = InputImage(np.random.default_rng(0).integers(0, 256, (*SIZE_HW, 3), np.uint8), "", "noise")
     with devices.inference(model.device):
-        preprocess, inputs = peak_mb(model.device, lambda: model.preprocess([image]))
+        preprocess, inputs = peak_mb(model.device, lambda: model.preprocess(model.transfer([image])))
         found = detections(arguments.detections, inputs.image_sizes[0], model.device)
         # Pasted before the forward pass: the memory that it leaves behind in the allocator would hide some of this.
         postprocess, [answer] = peak_mb(model.device, lambda: model.postprocess(found, SIZE_HW))

@@ -70,7 +70,7 @@ def _ways(key: str, device: str, size: str) -> dict[str, Callable[[], np.ndarray
     _, processor = published_configs.find(model.spec)
     width, height = (int(side) for side in size.split("x"))
     image = InputImage(_picture(height, width), digest="", name=size)
-    inputs = model.preprocess([image])
+    inputs = model.preprocess(model.transfer([image]))
 
     def network() -> None:
         with torch.inference_mode():

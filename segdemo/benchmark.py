@@ -13,6 +13,7 @@
 """
 
 import json
+import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -24,37 +25,19 @@ from typing import Any, Final
 import numpy as np
 from scipy.stats import binom
 
-from segdemo import devices, images, models, overlay
-from segdemo.datasets.street_scenes import street_scene
+from segdemo import benchmark_memory, devices, models
+from segdemo.benchmark_case import MOST_PIXELS, Case, call, decoded, load, picture_file
 from segdemo.devices import Environment
 from segdemo.errors import SegdemoError
 from segdemo.images import InputImage
-from segdemo.models import Model, Precision, catalog
+from segdemo.models import Model, catalog
 
 REFERENCE: Final = Path(__file__).parents[1] / "benchmarks" / "reference"  # measured by this project, as JSON
 FORMAT: Final = "segdemo benchmark"
-STAGES: Final = ("decode", "preprocess", "forward", "postprocess")  # preprocess: with the way to the device
+_LOG: Final = logging.getLogger(__name__)
+STAGES: Final = ("decode", "transfer", "preprocess", "forward", "postprocess")
 ROUNDS: Final = 20
 WARM_UP: Final = 3
-MOST_PIXELS: Final = 50_000_000  # of a batch
-
-_SCENE_HW: Final = (480, 640)
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is timed: a model on pictures of one size. untrained: the architecture with random weights."""
-
-    model: str
-    size_hw: tuple[int, int]
-    batch: int = 1
-    precision: Precision = "fp32"
-    untrained: bool = False
-
-    @property
-    def setting(self) -> tuple[tuple[int, int], int, str]:
-        """Size, batch and precision: only times of one setting are compared between models."""
-        return self.size_hw, self.batch, self.precision
 
 
 @dataclass(frozen=True)
@@ -76,10 +59,11 @@ class Measurement:
     """What was measured of one case.
 
     samples: by stage, seconds of every call of a batch, in order; "total" is not among them. load_s: to build the model
-    and read its weights. first_s: the first call. peak_bytes: on a GPU, torch's tensors of one call beyond what was
-    there before it. reserved_bytes: what torch took from the GPU in all. Both None on a CPU. gmacs: of the forward
-    pass for one picture, in 1e9 multiply-accumulates, as torch counts them. findings: what was fixed, "" where nothing
-    had to be. problem: why there is no measurement.
+    and read its weights. first_s: the first call, which compiles where that is the way. peak_bytes: of one call
+    beyond what was there before it, on a GPU of torch's tensors, on a CPU of a process of its own; None where it was
+    not measured. reserved_bytes: what torch took from a GPU in all. gmacs: of the forward pass for one picture, in 1e9
+    multiply-accumulates, as torch counts them. findings: what was fixed, "" where nothing had to be. problem: why there
+    is no measurement.
     """
 
     case: Case
@@ -144,10 +128,15 @@ class Progress:
 
 
 def run(
-    cases: Sequence[Case], device: str = "auto", rounds: int = ROUNDS, warm_up: int = WARM_UP
+    cases: Sequence[Case],
+    device: str = "auto",
+    rounds: int = ROUNDS,
+    warm_up: int = WARM_UP,
+    memory: bool = False,
 ) -> Iterator[Progress]:
     """Measure the cases, telling how far it is after every call; one that fails keeps its reason, the others go on.
 
+    memory: on a CPU, too, where each case needs a process of its own for that, which takes seconds.
     Raises `ModelError` for an unknown device, `ValueError` for a size, a batch or rounds that make no sense.
     """
     cases = list(dict.fromkeys(cases))
@@ -159,7 +148,7 @@ def run(
     for case in cases:
         yield Progress(done, total, f"Loading {catalog.find(case.model).title}")
         try:
-            ready.append(_prepare(case, loaded, warm_up))
+            ready.append(_prepare(case, loaded, warm_up, memory))
         except Exception as error:  # noqa: BLE001 - one case's failure must leave the others to be measured
             kept[case] = Measurement(case, problem=_reason(error, case))
             total -= rounds
@@ -243,15 +232,13 @@ class _Loaded:
 
     def __init__(self, device: str) -> None:
         self.device = device
-        self._models: dict[tuple[str, str, bool], tuple[Model, float]] = {}
+        self._models: dict[tuple[str, str, bool, str], tuple[Model, float]] = {}
 
     def get(self, case: Case) -> tuple[Model, float]:
-        key = case.model, case.precision, case.untrained
+        key = case.model, case.precision, case.untrained, case.way
         if key not in self._models:
             start = time.perf_counter()
-            # A threshold of 0: Mask R-CNN keeps as many detections as it may, whatever it has learned.
-            weights: models.Weights = "untrained" if case.untrained else "trained"
-            model = models.load(case.model, self.device, case.precision, weights=weights, score_threshold=0.0)
+            model = load(case, self.device)
             self._models[key] = model, time.perf_counter() - start
         return self._models[key]
 
@@ -268,21 +255,24 @@ class _Ready:
 
     def sample(self) -> None:
         """One call more."""
-        pictures, decode_s = _decoded(self.file, self.case.batch)
-        self.calls.append((decode_s, *_call(self.model, pictures)))
+        pictures, decode_s = decoded(self.file, self.case.batch)
+        self.calls.append((decode_s, *call(self.model, pictures)))
 
     def measurement(self) -> Measurement:
         return replace(self.begun, samples=dict(zip(STAGES, zip(*self.calls, strict=True), strict=True)))
 
 
-def _prepare(case: Case, loaded: _Loaded, warm_up: int) -> _Ready:
+def _prepare(case: Case, loaded: _Loaded, warm_up: int, memory: bool) -> _Ready:
     model, load_s = loaded.get(case)
-    file = _file(case.size_hw)
-    pictures, _ = _decoded(file, case.batch)
-    first_s = sum(_call(model, pictures))
+    file = picture_file(case.size_hw)
+    pictures, _ = decoded(file, case.batch)
+    first_s = sum(call(model, pictures))
     for _ in range(warm_up):
-        _call(model, pictures)
-    peak = _peak_bytes(model, pictures)
+        call(model, pictures)
+    if model.device == "cpu":
+        peak = benchmark_memory.peak_bytes(case) if memory else None
+    else:
+        peak = _peak_bytes(model, pictures)
     parameters = list(model.module.parameters())
     begun = Measurement(
         case=case,
@@ -299,38 +289,13 @@ def _prepare(case: Case, loaded: _Loaded, warm_up: int) -> _Ready:
 
 
 def _peak_bytes(model: Model, pictures: Sequence[InputImage]) -> int | None:
-    """What one call takes on a GPU beyond what is there before it, in bytes.
-
-    None on a CPU: a process keeps what earlier models have freed, so that the same model takes 50 MB or none by turns.
-    """
-    if not model.device.startswith("cuda"):
+    """What one call takes on a GPU beyond what is there before it, in bytes."""
+    if not devices.reset_peak_memory(model.device):
         return None
-    devices.reset_peak_memory(model.device)
     before = devices.peak_memory_bytes(model.device)
-    _call(model, pictures)
+    call(model, pictures)
     peak = devices.peak_memory_bytes(model.device)
     return None if before is None or peak is None else peak - before
-
-
-def _call(model: Model, pictures: Sequence[InputImage]) -> tuple[float, float, float]:
-    """Seconds of the three stages for the whole batch."""
-    _, times = models.run_stages(model, pictures, settle=model.settle)
-    n = len(pictures)
-    return n * times.preprocess_s, n * times.forward_s, n * times.postprocess_s
-
-
-def _file(size_hw: tuple[int, int]) -> bytes:
-    """A generated scene of this size as a JPEG file; drawn small and enlarged, for drawing takes seconds."""
-    from PIL import Image
-
-    scene = Image.fromarray(street_scene(0, _SCENE_HW).rgb)
-    return overlay.encode_jpeg(np.asarray(scene.resize(size_hw[::-1], Image.Resampling.BICUBIC)))
-
-
-def _decoded(file: bytes, batch: int) -> tuple[list[InputImage], float]:
-    start = time.perf_counter()
-    pictures = [images.decode(file, "scene.jpg") for _ in range(batch)]
-    return pictures, time.perf_counter() - start
 
 
 def _check(cases: Sequence[Case], rounds: int) -> None:
@@ -348,7 +313,8 @@ def _reason(error: Exception, case: Case) -> str:
         return f"{case.batch} × {width}×{height} does not fit into the device's memory."
     if isinstance(error, SegdemoError):
         return str(error)
-    raise error
+    _LOG.exception("%s failed", case)
+    return f"It failed in a way that is not known ({type(error).__name__}); the log has more."
 
 
 def _measurement(row: dict[str, Any]) -> Measurement:

@@ -7,10 +7,11 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
-from segdemo import benchmark, words
-from segdemo.benchmark import Case, Measurement, Report
+from segdemo import benchmark, devices, words
+from segdemo.benchmark import Measurement, Report
+from segdemo.benchmark_case import Case
 from segdemo.errors import SegdemoError
-from segdemo.models import catalog
+from segdemo.models import WAYS, catalog
 from segdemo.models.catalog import ModelSpec
 from segdemo.results import Results
 from segdemo.terminal import Faults, ProgressBar
@@ -38,6 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", nargs="+", type=int, default=[1], metavar="N")
     parser.add_argument("--precision", nargs="+", default=["fp32"], choices=("fp32", "bf16", "fp16"), metavar="P")
     parser.add_argument("--untrained", action="store_true", help="architectures alone, with no weights to download")
+    parser.add_argument(
+        "--way",
+        nargs="+",
+        default=["default"],
+        choices=WAYS,
+        metavar="W",
+        help="default (as the app runs it), compile (torch.compile), channels-last or contiguous memory",
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="of the CPU; as many as it has cores unless told")
+    parser.add_argument("--memory", action="store_true", help="on a CPU, too: each case in a process of its own")
     parser.add_argument("--suite", choices=("standard",), help="the set that benchmarks/reference/ holds")
     parser.add_argument("--rounds", type=int, default=benchmark.ROUNDS, metavar="N")
     parser.add_argument("--device", default="auto", help="auto (the default), cpu, cuda, cuda:1 or mps")
@@ -91,7 +102,7 @@ def _row(measurement: Measurement, rank: int | None) -> tuple[str, ...]:
     case, total = measurement.case, measurement.summary()
     height, width = case.size_hw
     return (
-        f"{case.model}{' (untrained)' if case.untrained else ''}",
+        f"{case.model}{' (untrained)' if case.untrained else ''}{'' if case.way == 'default' else f' ({case.way})'}",
         f"{height}x{width}",
         str(case.batch),
         case.precision,
@@ -106,20 +117,20 @@ def _row(measurement: Measurement, rank: int | None) -> tuple[str, ...]:
 
 def _cases(args: argparse.Namespace) -> list[Case]:
     if args.suite:
-        from segdemo import devices
-
         chosen = {spec.key for spec in args.model}
         return [case for case in standard(devices.choose(args.device)) if not chosen or case.model in chosen]
-    ways: Sequence[tuple[ModelSpec, tuple[int, int], int, str]] = list(
-        product(args.model, args.size, args.batch, args.precision)
+    ways: Sequence[tuple[ModelSpec, tuple[int, int], int, str, str]] = list(
+        product(args.model, args.size, args.batch, args.precision, args.way)
     )
-    return [Case(spec.key, size, batch, precision, args.untrained) for spec, size, batch, precision in ways]  # type: ignore[arg-type]
+    return [Case(spec.key, size, batch, precision, args.untrained, way) for spec, size, batch, precision, way in ways]  # type: ignore[arg-type]
 
 
 def _measured(cases: Sequence[Case], args: argparse.Namespace) -> Report:
+    if args.threads:
+        devices.use_threads(args.threads)
     try:
         with ProgressBar("Benchmark", "calls") as bar:
-            for progress in benchmark.run(cases, args.device, args.rounds):
+            for progress in benchmark.run(cases, args.device, args.rounds, memory=args.memory):
                 bar(progress.done, progress.total)
     except ValueError as error:
         raise SegdemoError(f"{error}.") from error

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 
 from segdemo import benchmark, tables
-from segdemo.benchmark import STAGES, Case, Measurement, Report
+from segdemo.benchmark import STAGES, Measurement, Report
+from segdemo.benchmark_case import Case
 from segdemo.models import catalog
+from segdemo.published_times import PUBLISHED
 
 
 def measurements(report: Report) -> pd.DataFrame:
@@ -78,6 +80,23 @@ def accuracy(report: Report, case: Case, scores: Mapping[str, float]) -> pd.Data
     return table.sort_values("ms per picture", ignore_index=True)
 
 
+def published(report: Report) -> pd.DataFrame:
+    """One row per speed that others have published for a model of the report, with how they measured."""
+    timed = {one.case.model for one in report.measurements}
+    rows = [
+        {
+            "network": one.network,
+            "input": one.input,
+            "pictures per s": one.per_s,
+            "measured how": one.protocol,
+            "source": one.source,
+        }
+        for one in PUBLISHED
+        if one.model in timed
+    ]
+    return pd.DataFrame(rows)
+
+
 def setting(case: Case) -> str:
     """A case without its model: "512 × 512, batch 1, fp32"."""
     height, width = case.size_hw
@@ -86,7 +105,8 @@ def setting(case: Case) -> str:
 
 def _name(case: Case) -> str:
     [title] = tables.titles([case.model])
-    return f"{title}, untrained" if case.untrained else title
+    marks = ("untrained" if case.untrained else "", "" if case.way == "default" else case.way)
+    return ", ".join(filter(None, (title, *marks)))
 
 
 def _case(case: Case) -> dict[str, object]:

@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-_STAGES = {"preprocess ms": "#8fb8b2", "forward ms": "#1f8f86", "postprocess ms": "#d9a441"}
+_STAGES = {
+    "transfer ms": "#b9b4a7",
+    "preprocess ms": "#8fb8b2",
+    "forward ms": "#1f8f86",
+    "postprocess ms": "#d9a441",
+}
 
 
 def latency(times: pd.DataFrame, title: str) -> go.Figure:

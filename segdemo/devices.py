@@ -43,6 +43,7 @@ class Environment:
     threads: int  # as `threads` tells
     cuda: str | None
     driver: str | None
+    governor: str | None = None  # how a CPU's clock is governed: "performance" keeps it up
 
 
 def available() -> tuple[str, ...]:
@@ -87,6 +88,16 @@ def threads() -> int:
     import torch
 
     return torch.get_num_threads()
+
+
+def use_threads(count: int) -> None:
+    """Let torch use this many threads on the CPU in this process. Raises `ModelError` for fewer than one."""
+    import torch
+
+    if count < 1:
+        raise ModelError(f"A CPU needs 1 thread or more, not {count}.")
+    torch.set_num_threads(count)
+    threads.cache_clear()
 
 
 @contextmanager
@@ -226,6 +237,7 @@ def environment(device: str) -> Environment:
         threads=threads(),
         cuda=torch.version.cuda if on_cuda else None,
         driver=_driver() if on_cuda else None,
+        governor=_governor(),
     )
 
 
@@ -256,6 +268,14 @@ def _driver() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.partition("\n")[0].strip() or None
+
+
+def _governor() -> str | None:
+    """What Linux tells of the first core; None on other systems and in most virtual machines."""
+    try:
+        return Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip() or None
+    except OSError:
+        return None
 
 
 def _field(path: str, name: str) -> str | None:

@@ -95,6 +95,7 @@ def prediction_json(
         "times": {
             "device": device,
             "precision": precision,
+            "transfer_s": times.transfer_s,
             "preprocess_s": times.preprocess_s,
             "forward_s": times.forward_s,
             "postprocess_s": times.postprocess_s,

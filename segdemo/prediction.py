@@ -9,18 +9,20 @@ from segdemo.labels import VOID, LabelSpace
 
 @dataclass(frozen=True)
 class StageTimes:
-    """Seconds per picture of the three stages, measured with the device synchronised.
+    """Seconds per picture of the four stages, measured with the device synchronised.
 
-    For a batch each is the batch's time divided by its number of pictures.
+    For a batch each is the batch's time divided by its number of pictures. transfer_s: of the picture's bytes to the
+    device, on a CPU a copy. postprocess_s: with the answer's way back.
     """
 
+    transfer_s: float
     preprocess_s: float
     forward_s: float
     postprocess_s: float
 
     @property
     def total_s(self) -> float:
-        return self.preprocess_s + self.forward_s + self.postprocess_s
+        return self.transfer_s + self.preprocess_s + self.forward_s + self.postprocess_s
 
 
 @dataclass(frozen=True)

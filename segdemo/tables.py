@@ -77,6 +77,7 @@ def times_table(predictions: Sequence[Prediction]) -> pd.DataFrame:
         [
             {
                 "model": title,
+                "transfer ms": 1e3 * p.times.transfer_s,
                 "preprocess ms": 1e3 * p.times.preprocess_s,
                 "forward ms": 1e3 * p.times.forward_s,
                 "postprocess ms": 1e3 * p.times.postprocess_s,

@@ -30,9 +30,15 @@ class FakeModel:
         self.space, self.device, self.precision = self.spec.space, device, precision
         self.looked_at: list[str] = []
 
-    def preprocess(self, images: Sequence[InputImage]) -> Any:
+    def compile(self) -> None:
+        pass
+
+    def transfer(self, images: Sequence[InputImage]) -> Any:
         self.looked_at += [image.name for image in images]
         return images
+
+    def preprocess(self, pictures: Any) -> Any:
+        return pictures
 
     def forward(self, inputs: Any) -> Any:
         return inputs

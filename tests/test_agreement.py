@@ -17,7 +17,7 @@ INSTANCE = "starter/maskrcnn"
 
 
 def says(labels, space=CAMVID, model=SEMANTIC):
-    return Prediction(model, space, np.array(labels, np.uint8), None, None, StageTimes(0, 0, 0))
+    return Prediction(model, space, np.array(labels, np.uint8), None, None, StageTimes(0, 0, 0, 0))
 
 
 def ids(space, *names):

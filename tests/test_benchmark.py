@@ -10,12 +10,16 @@ import pytest
 import torch
 from fakes import FakeModel
 
-from segdemo import benchmark, benchmark_cli, models
+from segdemo import benchmark, benchmark_cli, benchmark_memory, benchmark_tables, devices, models
 from segdemo.__main__ import main
-from segdemo.benchmark import Case, Measurement
+from segdemo.benchmark import Measurement, Report
+from segdemo.benchmark_case import Case, decoded, picture_file
+from segdemo.benchmark_case import load as load_case
 from segdemo.errors import ModelError, SegdemoError
+from segdemo.models import catalog
 from segdemo.models.from_transformers import Mask2FormerModel
 from segdemo.models.mask_queries import SETTLED, MaskQueries, panoptic, settled
+from segdemo.published_times import PUBLISHED
 from segdemo.results import Results
 
 FCN, SEGFORMER = "starter/fcn", "starter/segformer"
@@ -26,10 +30,13 @@ class SlowModel(FakeModel):
 
     slow_stage, seconds, calls = "forward", 0.05, None
 
-    def preprocess(self, images):
+    def transfer(self, images):
         if self.calls is not None:
             self.calls.append(self.spec.key)
-        return self._slept("preprocess", images)
+        return self._slept("transfer", images)
+
+    def preprocess(self, pictures):
+        return self._slept("preprocess", pictures)
 
     def forward(self, inputs):
         return self._slept("forward", inputs)
@@ -72,7 +79,7 @@ def last(progresses):
     return end.report
 
 
-@pytest.mark.parametrize("stage", ["preprocess", "forward", "postprocess"])
+@pytest.mark.parametrize("stage", ["transfer", "preprocess", "forward", "postprocess"])
 def test_50_ms_of_sleep_are_50_ms_in_the_right_stage(load, stage):
     def slow(key):
         model = SlowModel(key)
@@ -82,7 +89,7 @@ def test_50_ms_of_sleep_are_50_ms_in_the_right_stage(load, stage):
     load(slow)
     [found] = last(benchmark.run([Case(FCN, (24, 32))], "cpu", rounds=3)).measurements
     assert found.summary(stage).p50_s == pytest.approx(0.05, abs=0.03)
-    for other in {"preprocess", "forward", "postprocess"} - {stage}:
+    for other in {"transfer", "preprocess", "forward", "postprocess"} - {stage}:
         assert found.summary(other).p50_s < 0.03
 
 
@@ -110,6 +117,20 @@ def test_a_model_that_fails_keeps_its_reason_and_the_others_are_measured(load):
     assert failed.problem == "No weights here."
     assert failed.samples == {}
     assert fine.problem == ""
+
+
+def test_a_failure_that_nobody_foresaw_is_told_and_the_others_are_measured(load, caplog):
+    def broken(key):
+        model = SlowModel(key)
+        if key == FCN:
+            model.forward = lambda inputs: [][1]
+        return model
+
+    load(broken)
+    failed, fine = last(benchmark.run([Case(FCN, (24, 32)), Case(SEGFORMER, (24, 32))], "cpu", rounds=2)).measurements
+    assert "IndexError" in failed.problem
+    assert "list index out of range" in caplog.text
+    assert len(fine.samples["forward"]) == 2
 
 
 def test_stopping_leaves_no_call_behind(calls):
@@ -189,6 +210,64 @@ def test_a_real_model_is_counted_and_timed():
     assert found.gmacs > 0.01
     assert "20 queries" in found.findings
     assert isinstance(model, Mask2FormerModel)
+
+
+@pytest.mark.parametrize("key", ["starter/fcn", "starter/segformer"])
+def test_another_order_in_memory_gives_the_labels_that_the_app_gives(key):
+    [image], _ = decoded(picture_file((96, 128)), 1)
+    ways = ("default", "channels-last", "contiguous")
+    plain, *others = (models.predict(load_case(Case(key, (96, 128), way=way), "cpu"), [image])[0] for way in ways)
+    for other in others:
+        assert np.mean(other.labels == plain.labels) > 0.999
+
+
+def test_compiling_reaches_the_network():
+    for key in ("starter/fcn", "starter/maskrcnn", "starter/segformer"):
+        model = load_case(Case(key, (96, 128), way="compile"), "cpu")
+        assert any(module._compiled_call_impl is not None for module in model.module.modules())
+
+
+def test_memory_on_a_cpu_is_that_of_the_call_and_not_of_the_process():
+    assert (
+        4 * 1024 * 1024 < benchmark_memory.peak_bytes(Case(FCN, (1024, 1024))) < 100e6
+    )  # picture and labels, at least
+
+
+def test_memory_that_cannot_be_had_is_none(monkeypatch):
+    monkeypatch.setattr("sys.executable", "no/such/python")
+    assert benchmark_memory.peak_bytes(Case(FCN, (64, 64))) is None
+
+
+def test_the_environment_tells_threads_and_an_older_record_has_no_governor(load, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGDEMO_RESULTS", str(tmp_path / "results.sqlite"))
+    load(SlowModel)
+    before = devices.threads()
+    try:
+        words = ["--rounds", "1", "--device", "cpu", "--threads", "1", "--way", "default", "contiguous"]
+        assert main(["benchmark", "--model", FCN, "--size", "24x32", *words]) == 0
+    finally:
+        devices.use_threads(before)
+    [text] = Results().benchmarks().values()
+    record = json.loads(text)
+    assert record["environment"]["threads"] == 1
+    assert [row["case"]["way"] for row in record["measurements"]] == ["default", "contiguous"]
+    assert "(contiguous)" in capsys.readouterr().out
+    del record["environment"]["governor"]
+    assert benchmark.parse(json.dumps(record)).environment.governor is None
+
+
+def test_published_speeds_stand_apart_with_their_protocol_and_source():
+    case = Case("nvidia/segformer-b0-finetuned-ade-512-512", (512, 512), untrained=True)
+    where = devices.environment("cpu")
+    table = benchmark_tables.published(Report("", where, 1, 0, {}, (Measurement(case), Measurement(Case(FCN, (9, 9))))))
+    assert table["pictures per s"].tolist() == [51.3]
+    assert "GPU is not named" in table["measured how"][0]
+    assert table["source"][0].startswith("https://github.com/open-mmlab/")
+
+
+def test_all_published_speeds_are_of_models_in_the_catalogue():
+    for one in PUBLISHED:
+        catalog.find(one.model)
 
 
 def test_settled_queries_find_the_same_number_of_things_in_any_picture():

@@ -111,10 +111,22 @@ def test_a_failing_model_is_named_and_the_other_timed(models):
     assert list(numbers(app)["model"]) == [catalog.find(SECOND).title]
 
 
+def test_networks_are_timed_in_several_ways_and_published_speeds_stand_below(models):
+    app = opened()
+    for spec in catalog.CATALOG:
+        app.checkbox(key=state.model_key(spec.key)).set_value(spec.key == "torchvision/deeplabv3_resnet50")
+    app.segmented_control(key=state.BENCHMARK_WAYS).set_value(["default", "contiguous"]).run()
+    app = timed(app)
+    title = catalog.find("torchvision/deeplabv3_resnet50").title
+    assert sorted(numbers(app)["model"]) == [f"{title}, untrained", f"{title}, untrained, contiguous"]
+    published = next(frame.value for frame in app.dataframe if "measured how" in frame.value)
+    assert published["pictures per s"].tolist() == [14.8]
+
+
 def test_a_model_whose_weights_are_not_here_is_timed_without_them(models):
     app = opened()
     for spec in catalog.CATALOG:
-        app.session_state[state.model_key(spec.key)] = spec.key == "torchvision/fcn_resnet101"
+        app.checkbox(key=state.model_key(spec.key)).set_value(spec.key == "torchvision/fcn_resnet101")
     app = timed(app.run())
     assert numbers(app)["model"].tolist() == [f"{catalog.find('torchvision/fcn_resnet101').title}, untrained"]
 

@@ -11,10 +11,13 @@ LAYERS = [
     {"", "errors", "palettes", "label_tables", "labels", "words", "devices"},
     {
         *("images", "prediction", "sample", "models.catalog"),
-        *("confusion", "boundary", "object_sizes", "calibration", "significance", "class_mapping"),
+        *("confusion", "boundary", "object_sizes", "calibration", "significance", "class_mapping", "published_times"),
     },
     {"label_image", "matching", "rle", "average_precision", "overlay", "agreement", "datasets", "models"},
-    {"exports", "scoring", "scoreboard", "evaluate", "evaluate_on_ray", "benchmark", "training", "results"},
+    {
+        *("exports", "scoring", "scoreboard", "evaluate", "evaluate_on_ray", "training", "results"),
+        *("benchmark_case", "benchmark_memory", "benchmark"),
+    },
     {"tables", "score_tables", "charts", "report", "terminal", "benchmark_cli", "benchmark_tables"},
     {"ui"},
     {"pages", "streamlit_app", "__main__"},

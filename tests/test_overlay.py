@@ -22,7 +22,7 @@ def noise(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def prediction(labels: np.ndarray, space: LabelSpace = CAMVID) -> Prediction:
-    return Prediction("starter/fcn", space, labels, None, None, StageTimes(0.1, 0.2, 0.3))
+    return Prediction("starter/fcn", space, labels, None, None, StageTimes(0.0, 0.1, 0.2, 0.3))
 
 
 def one_segment(mask: np.ndarray, x1: int, y1: int, class_id: int) -> Segments:
@@ -279,7 +279,7 @@ def test_objects_are_numbered_from_the_best_and_the_best_lies_on_top():
         class_ids=np.array([car, road, car], np.uint8),
         scores=np.array([0.9, 0.8, 0.7], np.float32),
     )
-    answer = Prediction("starter/mask2former", CAMVID, labels, None, segments, StageTimes(0, 0, 0))
+    answer = Prediction("starter/mask2former", CAMVID, labels, None, segments, StageTimes(0, 0, 0, 0))
     numbers = overlay.object_numbers(answer)
     assert numbers.tolist() == [
         [0, 0, 0, 0, 0, 0],

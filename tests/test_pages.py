@@ -100,7 +100,7 @@ def metrics(app):
 
 def choose(app, *keys):
     for spec in catalog.CATALOG:
-        app.session_state[state.model_key(spec.key)] = spec.key in keys
+        app.checkbox(key=state.model_key(spec.key)).set_value(spec.key in keys)
     return app.run()
 
 

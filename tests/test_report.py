@@ -76,7 +76,7 @@ def entry(
     labels = np.full(size_hw, 3, np.uint8)
     labels[: size_hw[0] // 4] = 0
     labels[-size_hw[0] // 4 :, : size_hw[1] // 2] = VOID
-    times = StageTimes(0.01, 0.2, 0.03)
+    times = StageTimes(0.0, 0.01, 0.2, 0.03)
     answer = Prediction(spec.key, space or spec.space, labels, None, segments, times)
     return Entry(answer, InputImage(np.full((*size_hw, 3), 90, np.uint8), "ab" * 32, name), spec, "cpu", "fp32")
 

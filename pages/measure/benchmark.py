@@ -12,7 +12,11 @@ if not runs:
     st.info("Nothing is timed yet. Choose models in the sidebar and press the button.")
     st.stop()
 key = st.selectbox(
-    "Run", list(runs), key=state.BENCHMARK_SHOWN, format_func=lambda key: benchmarking.name(key, runs[key])
+    "Run",
+    list(runs),
+    key=state.BENCHMARK_SHOWN,
+    persist_state="session",
+    format_func=lambda key: benchmarking.name(key, runs[key]),
 )
 report = runs[key]
 case = benchmark_views.times(report)
@@ -22,4 +26,5 @@ benchmark_views.numbers(report)
 benchmark_views.scaling(report)
 benchmark_views.accuracy(report, case, benchmark_views.evaluations(report))
 benchmark_views.beside(report, {other: one for other, one in runs.items() if other != key})
+benchmark_views.published(report)
 benchmark_views.downloads(report)

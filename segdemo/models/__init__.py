@@ -1,4 +1,4 @@
-"""Load a model of the catalogue and run it: three stages, the same for the app, the command line and the benchmark.
+"""Load a model of the catalogue and run it: four stages, the same for the app, the command line and the benchmark.
 
 model = load("starter/segformer")
 [prediction] = predict(model, [image])
@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from segdemo.prediction import Prediction, Segments, StageTimes
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Weights = Literal["trained", "untrained"]
+# How a network is run: as the app does it; through torch.compile; with its numbers in another order in memory.
+Way = Literal["default", "compile", "channels-last", "contiguous"]
+WAYS: Final[tuple[Way, ...]] = ("default", "compile", "channels-last", "contiguous")
 SCORE_THRESHOLD = 0.5  # of the instances that make the label map
 
 Progress = Callable[[int, int | None], None]  # bytes done, bytes in all (None: unknown)
@@ -38,7 +41,7 @@ class Answer:
 
 
 class Model(Protocol):
-    """A loaded network and its three stages. Shared between people: it keeps nothing of any picture."""
+    """A loaded network and its four stages. Shared between people: it keeps nothing of any picture."""
 
     spec: ModelSpec
     space: LabelSpace
@@ -54,8 +57,14 @@ class Model(Protocol):
     def findings(self) -> str:
         """What `settle` fixes, in words; "" for nothing."""
 
-    def preprocess(self, images: Sequence[InputImage]) -> Any:
-        """Pictures of one size to the network's input on the model's device."""
+    def compile(self) -> None:
+        """Run the network, where it is one graph of operators, through torch.compile from the next call on."""
+
+    def transfer(self, images: Sequence[InputImage]) -> Any:
+        """The bytes of pictures of one size to the model's device."""
+
+    def preprocess(self, pictures: Any) -> Any:
+        """What `transfer` gave to the network's input."""
 
     def forward(self, inputs: Any) -> Any:
         """The bare network."""
@@ -123,7 +132,7 @@ def run_stages(
     side_by_side: int = 1,
     settle: Callable[[Any], Any] | None = None,
 ) -> tuple[list[Answer], StageTimes]:
-    """Run the three stages on pictures of one size, timed with the device synchronised; untrained models too.
+    """Run the four stages on pictures of one size, timed with the device synchronised; untrained models too.
 
     side_by_side: see `predict`. settle: changes the network's output before postprocessing, in no stage's time.
     """
@@ -131,7 +140,10 @@ def run_stages(
     turn = _TURNS.alone() if side_by_side == 1 else _TURNS.together()
     with turn, devices.inference(model.device, side_by_side):
         start = time.perf_counter()
-        inputs = model.preprocess(images)
+        pictures = model.transfer(images)
+        devices.synchronise(model.device)
+        there = time.perf_counter()
+        inputs = model.preprocess(pictures)
         devices.synchronise(model.device)
         ready = time.perf_counter()
         outputs = model.forward(inputs)
@@ -145,15 +157,28 @@ def run_stages(
         devices.synchronise(model.device)
         done = time.perf_counter()
     n = len(images)
-    return answers, StageTimes((ready - start) / n, (answered - ready) / n, (done - settled) / n)
+    return answers, StageTimes((there - start) / n, (ready - there) / n, (answered - ready) / n, (done - settled) / n)
+
+
+def arrange(model: Model, way: Way) -> None:
+    """Let a model that nobody else uses run in another way, to measure what that gives."""
+    import torch
+
+    if way == "compile":
+        model.compile()
+    elif way != "default":
+        order = torch.channels_last if way == "channels-last" else torch.contiguous_format
+        model.module.to(memory_format=order)
 
 
 def macs(model: Model, images: Sequence[InputImage]) -> float:
     """Multiply-accumulates of the forward pass, half of torch's count of operations; NaN where it cannot count."""
+    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    with devices.inference(model.device):
-        inputs = model.preprocess(images)
+    # What is compiled runs as it was written: the counter sees operators, not kernels.
+    with devices.inference(model.device), torch.compiler.set_stance("force_eager"):
+        inputs = model.preprocess(model.transfer(images))
         try:
             with FlopCounterMode(display=False) as counter:
                 model.forward(inputs)
@@ -198,6 +223,7 @@ def _mean_times(a: StageTimes, n: int, b: StageTimes, m: int) -> StageTimes:
         return (x * n + y * m) / (n + m)
 
     return StageTimes(
+        mean(a.transfer_s, b.transfer_s),
         mean(a.preprocess_s, b.preprocess_s),
         mean(a.forward_s, b.forward_s),
         mean(a.postprocess_s, b.postprocess_s),

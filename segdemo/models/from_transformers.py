@@ -1,4 +1,4 @@
-"""transformers' networks behind the three stages: SegFormer, and Mask2Former for its three tasks.
+"""transformers' networks behind the four stages: SegFormer, and Mask2Former for its three tasks.
 
 Label names, sizes and colours come from the checkpoint's own files. Only its weights are read, never code: safetensors
 where there are any, else a pickle in torch's `weights_only` mode.
@@ -42,6 +42,7 @@ from segdemo.models.architectures import published_configs
 from segdemo.models.catalog import ModelSpec
 from segdemo.models.mask_queries import SETTLED, MaskQueries
 from segdemo.models.preprocessing import Preprocessing
+from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -98,9 +99,17 @@ class _TransformersModel:
         """The same: a class map has the same size whatever it shows."""
         return outputs
 
-    def preprocess(self, images: Sequence[InputImage]) -> Tensor:
+    def compile(self) -> None:
+        """The whole network."""
+        self.network.compile()
+
+    def transfer(self, images: Sequence[InputImage]) -> Tensor:
+        """(N, 3, H, W) uint8."""
+        return to_device(images, self.device)
+
+    def preprocess(self, pictures: Tensor) -> Tensor:
         """(N, 3, h, w) float32."""
-        return self.prepare(images, self.device)
+        return self.prepare(pictures)
 
     def _run(self, inputs: Tensor) -> Any:
         dtype = _DTYPES[self.precision]

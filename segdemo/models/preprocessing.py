@@ -5,11 +5,8 @@ does it but on the pictures' own memory layout, which makes resizing 12 megapixe
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import torch
 import torchvision.transforms.v2.functional as TF
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
@@ -17,7 +14,6 @@ from transformers.image_processing_utils import BaseImageProcessor
 from transformers.image_utils import pil_torch_interpolation_mapping
 
 from segdemo.errors import ModelError
-from segdemo.images import InputImage
 from segdemo.models.normalising import normalised
 
 _LONGEST = 8  # times the shorter side; longer pictures are squeezed, 10 by 50000 would become 512 by 2.6 million
@@ -49,10 +45,10 @@ class Preprocessing:
             height, width = _by_edges(size_hw, self.size["shortest_edge"], self.size.get("longest_edge"))
         return math.ceil(height / self.divisor) * self.divisor, math.ceil(width / self.divisor) * self.divisor
 
-    def __call__(self, images: Sequence[InputImage], device: str) -> Tensor:
-        """Pictures of one size as (N, 3, h, w) float32."""
-        pictures = torch.from_numpy(np.stack([image.rgb for image in images])).to(device).permute(0, 3, 1, 2)
-        size = list(self.input_hw(images[0].size_hw))
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8 to (N, 3, h, w) float32 on the same device."""
+        height, width = pictures.shape[-2:]
+        size = list(self.input_hw((height, width)))
         resized = TF.resize(pictures, size, interpolation=self.interpolation, antialias=True)
         return normalised(resized, self.mean, self.std)
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 import streamlit as st
 
 from segdemo import benchmark_tables, charts, exports
-from segdemo.benchmark import Case, Report
+from segdemo.benchmark import Report
+from segdemo.benchmark_case import Case
 from segdemo.results import Run
 from segdemo.ui import benchmarking, cache, text
 
@@ -30,7 +31,7 @@ def times(report: Report) -> Case | None:
     st.plotly_chart(charts.latency(benchmark_tables.stages(report, case), where), config=_PLOT)
     st.caption(
         f"Milliseconds per picture of the median call of {report.rounds}, the models in turns, after "
-        f"{report.warm_up} warm-up calls. Preprocessing holds the way to the device."
+        f"{report.warm_up} warm-up calls. On a CPU, transfer is a copy in memory."
     )
     for sentence in dict.fromkeys(f"{one.case.model}: {one.findings}" for one in report.measurements if one.findings):
         st.caption(f"Fixed for {text.plain(sentence)}.")
@@ -47,14 +48,18 @@ def numbers(report: Report) -> None:
     st.dataframe(table, hide_index=True, column_config=columns, placeholder="–", alt="The benchmark's numbers")
     st.caption(
         "The interval holds the median with 95 %; ranks are among models of one size, batch and precision, and there "
-        "are none where intervals overlap. Memory: what one call takes on a GPU beyond the weights; on a CPU it is not "
-        "measured. GMACs: multiply-accumulates of the forward pass, in thousand millions. Of matrix rate: how much of "
+        "are none where intervals overlap. Memory: what one call takes beyond the weights, on a CPU in a process of "
+        "its own. GMACs: multiply-accumulates of the forward pass, in thousand millions. Of matrix rate: how much of "
         "what this device does in a large matrix product the forward pass reaches; over 100 %, its convolutions are "
         "quicker than its matrix products."
     )
     where = report.environment
     versions = f"torch {where.torch}, torchvision {where.torchvision}, transformers {where.transformers}"
-    st.caption(f"Measured on {text.plain(where.device)}, {where.threads} threads, {versions}, Python {where.python}.")
+    clock = f", governor {where.governor}" if where.governor else ""
+    st.caption(
+        f"Measured on {text.plain(where.device)}, {where.threads} threads{text.plain(clock)}, {versions}, "
+        f"Python {where.python}."
+    )
 
 
 def scaling(report: Report) -> None:
@@ -106,6 +111,17 @@ def beside(report: Report, others: Mapping[str, Report]) -> None:
     columns: dict[Any, Any] = {name: st.column_config.NumberColumn(format="%.1f") for name in times}
     columns["other / this"] = st.column_config.NumberColumn(format="%.2f")
     st.dataframe(table, hide_index=True, column_config=columns, alt="Two runs beside each other")
+
+
+def published(report: Report) -> None:
+    """What others have measured of these networks, where it is known."""
+    table = benchmark_tables.published(report)
+    if table.empty:
+        return
+    st.subheader("Published elsewhere", anchor=False)
+    columns: dict[Any, Any] = {"source": st.column_config.LinkColumn(display_text="open")}
+    st.dataframe(table, hide_index=True, column_config=columns, alt="Published speeds")
+    st.caption("On other machines, by other rules: these say what to expect there, and nothing about this machine.")
 
 
 def downloads(report: Report) -> None:

@@ -9,24 +9,39 @@ from typing import Final
 import streamlit as st
 
 from segdemo import benchmark, words
-from segdemo.benchmark import Case, Progress, Report
-from segdemo.models import catalog, weights
+from segdemo.benchmark import Progress, Report
+from segdemo.benchmark_case import Case
+from segdemo.models import Way, catalog, weights
 from segdemo.models.catalog import ModelSpec
-from segdemo.ui import cache, problems, state, text
+from segdemo.ui import cache, garbage, problems, state, text
 
 _SIDES: Final = (256, 512, 1024)
 _BATCHES: Final = (1, 4, 8)
 _ROUNDS: Final = (6, 10, 20, 50)
+_WAYS: Final[dict[Way, str]] = {
+    "default": "As the app",
+    "compile": "torch.compile",
+    "channels-last": "Channels last",
+    "contiguous": "Contiguous",
+}
 _STEP_S: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be timed, as `benchmark.run` takes it."""
+
+    cases: Sequence[Case]
+    rounds: int
+    memory: bool
 
 
 @dataclass
 class Timing:
     """A benchmark in a thread of its own; written there, read by the page. number: of the run in the store."""
 
-    cases: Sequence[Case]
+    plan: Plan
     device: str
-    rounds: int
     progress: Progress | None = None
     problem: str | None = None
     number: int | None = None
@@ -36,7 +51,7 @@ class Timing:
     def work(self) -> None:
         """Measure until the end, or until it is stopped: then nothing is kept."""
         try:
-            for progress in benchmark.run(self.cases, self.device, self.rounds):
+            for progress in benchmark.run(self.plan.cases, self.device, self.plan.rounds, memory=self.plan.memory):
                 self.progress = progress
                 if self.stopped.is_set():
                     break
@@ -64,16 +79,16 @@ def run(specs: Sequence[ModelSpec]) -> None:
     if current is not None:
         _watch(current)
         return
-    cases, rounds = _cases(specs)
-    label = f"Time {_counted(len(specs), 'model')}, {_counted(len(cases), 'case')}"
-    if st.button(label, type="primary", disabled=not cases, icon=":material/timer:"):
-        started = Timing(cases, state.device(), rounds)
+    plan = _plan(specs)
+    label = f"Time {_counted(len(specs), 'model')}, {_counted(len(plan.cases), 'case')}"
+    if st.button(label, type="primary", disabled=not plan.cases, icon=":material/timer:"):
+        started = Timing(plan, state.device())
         st.session_state[state.BENCHMARK] = started
         threading.Thread(target=started.work, daemon=True).start()
         st.rerun()
 
 
-def _cases(specs: Sequence[ModelSpec]) -> tuple[list[Case], int]:
+def _plan(specs: Sequence[ModelSpec]) -> Plan:
     with st.container(horizontal=True, gap="large"):
         sides = st.segmented_control(
             "Picture size",
@@ -102,6 +117,7 @@ def _cases(specs: Sequence[ModelSpec]) -> tuple[list[Case], int]:
             help="How often each case is timed. The models take turns, so that what else the machine does meets all "
             "alike. Fewer than 6 samples have no interval.",
         )
+    ways, memory = _ways()
     precision = state.precision()
     absent = {spec.key for spec in specs if weights.state(spec) == "absent"}
     if absent:
@@ -110,10 +126,34 @@ def _cases(specs: Sequence[ModelSpec]) -> tuple[list[Case], int]:
             "takes as long."
         )
     cases = [
-        Case(spec.key, (side, side), batch, precision, spec.key in absent)
-        for spec, side, batch in product(specs, sorted(sides), sorted(batches))
+        Case(spec.key, (side, side), batch, precision, spec.key in absent, way)
+        for spec, side, batch, way in product(specs, sorted(sides), sorted(batches), ways)
     ]
-    return cases, rounds or 10
+    return Plan(cases, rounds or 10, memory)
+
+
+def _ways() -> tuple[list[Way], bool]:
+    """How the networks are run, and whether their memory is measured on a CPU."""
+    with st.expander("How they are run"):
+        ways = st.segmented_control(
+            "Ways",
+            list(_WAYS),
+            default=["default"],
+            selection_mode="multi",
+            key=state.BENCHMARK_WAYS,
+            format_func=_WAYS.__getitem__,
+            persist_state="session",
+            help="Several are timed in turns. Compiling takes up to minutes in the first call and needs a C++ compiler "
+            "on a CPU. Channels last and contiguous are the two orders of numbers in memory.",
+        )
+        memory = st.toggle(
+            "Memory on a CPU, too",
+            key=state.BENCHMARK_MEMORY,
+            persist_state="session",
+            help="Each case is called once in a process of its own, which takes some seconds. On a GPU it is "
+            "measured anyway.",
+        )
+    return [way for way in _WAYS if way in ways], memory
 
 
 def _counted(count: int, thing: str) -> str:
@@ -122,6 +162,7 @@ def _counted(count: int, thing: str) -> str:
 
 @st.fragment(run_every=_STEP_S)
 def _watch(current: Timing) -> None:
+    garbage.spare_libraries()  # the work may have imported them, and this runs twice a second
     if current.ended.is_set():
         st.session_state[state.BENCHMARK] = None
         st.session_state[state.BENCHMARK_PROBLEM] = current.problem

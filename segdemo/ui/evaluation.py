@@ -12,7 +12,7 @@ from segdemo.evaluate import SCORE_THRESHOLD, EvaluationProgress, evaluate
 from segdemo.models import catalog
 from segdemo.models.catalog import ModelSpec
 from segdemo.scoreboard import RunScores
-from segdemo.ui import cache, problems, state, text
+from segdemo.ui import cache, garbage, problems, state, text
 
 _COUNTS = (20, 60, 200)
 _MOST_ZIP_MB = 2000
@@ -75,7 +75,12 @@ def choose_dataset() -> Dataset | None:
         kinds["On this machine"] = _from_disk
     first = next(iter(kinds))
     kind = st.segmented_control(
-        "Pictures to score on", list(kinds), key=state.DATASET_KIND, default=first, required=True
+        "Pictures to score on",
+        list(kinds),
+        key=state.DATASET_KIND,
+        default=first,
+        required=True,
+        persist_state="session",
     )
     dataset = None
     with problems.shown():
@@ -88,7 +93,14 @@ def choose_dataset() -> Dataset | None:
 
 
 def _scenes() -> Dataset:
-    count = st.segmented_control("How many scenes", _COUNTS, key=state.SCENE_COUNT, default=_COUNTS[0], required=True)
+    count = st.segmented_control(
+        "How many scenes",
+        _COUNTS,
+        key=state.SCENE_COUNT,
+        default=_COUNTS[0],
+        required=True,
+        persist_state="session",
+    )
     return cache.scenes(count or _COUNTS[0])
 
 
@@ -113,7 +125,7 @@ def _from_disk() -> Dataset | None:
     if folder is None or not found:
         st.info("The folder that SEGDEMO_DATASETS names is empty: put folders or zip archives with labels into it.")
         return None
-    name = st.selectbox("Data set", found, key=state.DATASET_NAME, format_func=text.short)
+    name = st.selectbox("Data set", found, key=state.DATASET_NAME, persist_state="session", format_func=text.short)
     return cache.on_disk(str(folder / name))
 
 
@@ -140,6 +152,7 @@ def run(specs: Sequence[ModelSpec], dataset: Dataset) -> None:
 
 @st.fragment(run_every=_STEP_S)
 def _watch(current: Evaluation) -> None:
+    garbage.spare_libraries()  # the work may have imported them, and this runs twice a second
     if current.ended.is_set():
         st.session_state[state.EVALUATION] = None
         st.session_state[state.EVALUATION_PROBLEMS] = current.problems

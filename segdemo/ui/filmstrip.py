@@ -30,7 +30,13 @@ def show(shown: Picture, specs: Sequence[ModelSpec]) -> None:
     known = {picture.id: state.agreement(_asked(picture, specs)) for picture in pictures}
     with st.container(horizontal=True, vertical_alignment="center"):
         order = st.segmented_control(
-            "Order", _ORDERS, key=state.ORDER, default=_ORDERS[0], required=True, label_visibility="collapsed"
+            "Order",
+            _ORDERS,
+            key=state.ORDER,
+            default=_ORDERS[0],
+            required=True,
+            label_visibility="collapsed",
+            persist_state="session",
         )
         if order == _ORDERS[1]:
             pictures.sort(key=lambda picture: _by_agreement(known[picture.id]))

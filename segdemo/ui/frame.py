@@ -36,11 +36,14 @@ def draw() -> DeltaGenerator:
 def draw_devices(place: DeltaGenerator) -> None:
     """Which device and precision the models run in; only those that this machine has."""
     with place.expander("Device and precision", key="devices"):
-        st.selectbox("Device", cache.devices(), key=state.DEVICE, format_func=cache.device_name)
+        st.selectbox(
+            "Device", cache.devices(), key=state.DEVICE, persist_state="session", format_func=cache.device_name
+        )
         st.selectbox(
             "Precision",
             cache.precisions(state.device()),
             key=state.PRECISION,
+            persist_state="session",
             format_func=_PRECISIONS.__getitem__,
             help="How exactly the model calculates. Fewer bits need less memory and change the answer slightly.",
         )
@@ -83,7 +86,7 @@ def _pictures() -> None:
         on_change=_show_newest,
         help=f"Up to {MOST_UPLOADS} pictures. They stay on the machine that runs segdemo.",
     )
-    if st.toggle("Use the camera", key=state.CAMERA):
+    if st.toggle("Use the camera", key=state.CAMERA, persist_state="session"):
         st.camera_input("Take a picture", key=state.PHOTO, on_change=_show_newest)
     if len(st.session_state[state.UPLOADS]) > MOST_UPLOADS:
         st.warning(f"Only the first {MOST_UPLOADS} pictures are used; remove some to use the others.")
@@ -162,7 +165,9 @@ def _family(family: str, chosen: list[ModelSpec]) -> None:
                 for spec in alike:
                     st.checkbox(
                         f"{text.within_family(spec)} :gray[· {text.cost(spec, weights.state(spec))}]",
+                        value=state.ticked_first(spec.key),
                         key=state.model_key(spec.key),
+                        persist_state="session",
                         disabled=len(chosen) >= state.MOST_MODELS and spec not in chosen,
                     )
         papers = dict.fromkeys((spec.paper, spec.year) for spec in specs)

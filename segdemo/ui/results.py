@@ -199,15 +199,16 @@ def objects(run: Run) -> None:
 
 
 def stage_times(run: Run) -> None:
-    """The three stages and their sum."""
+    """The stages and their sum."""
     times = run.prediction.times
     stages = (
+        ("Transfer", times.transfer_s, "The picture's bytes go to the device; on a CPU they are copied."),
         ("Preprocess", times.preprocess_s, "The picture becomes the network's input."),
         ("Forward", times.forward_s, "The network itself."),
         ("Postprocess", times.postprocess_s, "The network's output becomes class labels at the picture's size."),
         ("Total", times.total_s, None),
     )
-    with st.grid(4, min_column_width=120):
+    with st.grid(5, min_column_width=110):
         for name, seconds, explanation in stages:
             st.metric(name, words.duration(seconds), help=explanation, border=True)
     st.caption(times_caption([run]))

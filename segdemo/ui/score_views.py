@@ -48,13 +48,15 @@ def choose_convention(runs: Sequence[RunScores]) -> tuple[Convention, frozenset[
         list(CONVENTIONS),
         index=list(CONVENTIONS).index("mmsegmentation"),
         key=state.CONVENTION,
+        persist_state="session",
         format_func=lambda name: CONVENTIONS[name].title,
     )
     st.caption(CONVENTIONS[chosen].explanation)
     background = runs[0].run.identity.space.background
-    if background is None or not st.toggle("Without the background", key=state.WITHOUT_BACKGROUND):
+    if background is None:
         return chosen, frozenset()
-    return chosen, frozenset({background})
+    left_out = st.toggle("Without the background", key=state.WITHOUT_BACKGROUND, persist_state="session")
+    return chosen, frozenset({background}) if left_out else frozenset()
 
 
 def models(runs: Sequence[RunScores], convention: Convention, without: frozenset[int]) -> None:

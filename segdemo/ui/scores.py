@@ -62,6 +62,7 @@ def choose_labels(picture: Picture) -> None:
     if picture.seed is not None:
         st.toggle(
             "Score against the scene's own labels",
+            value=True,
             key=state.SCENE_LABELS,
             persist_state="session",
             help="A generated scene knows the class of each of its pixels. The starters were trained on such scenes, "
@@ -101,7 +102,7 @@ def _keep(picture_id: str) -> None:
 def truth(picture: Picture) -> Truth | None:
     """The picture's labels, None where there are none. Says on the page where a label image does not fit."""
     if picture.seed is not None:
-        labels = picture.own_labels() if st.session_state[state.SCENE_LABELS] else None
+        labels = picture.own_labels() if st.session_state.get(state.SCENE_LABELS, True) else None
         return None if labels is None else Truth(labels, CAMVID)
     if (kept := state.label_file(picture.id)) is None:
         return None

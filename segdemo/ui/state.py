@@ -40,6 +40,8 @@ BENCHMARK_PROBLEM: Final = "benchmark_problem"  # why the last one has no result
 BENCHMARK_SIZES: Final = "benchmark_sizes"
 BENCHMARK_BATCHES: Final = "benchmark_batches"
 BENCHMARK_ROUNDS: Final = "benchmark_rounds"
+BENCHMARK_WAYS: Final = "benchmark_ways"
+BENCHMARK_MEMORY: Final = "benchmark_memory"  # bool: on a CPU, too
 BENCHMARK_SHOWN: Final = "benchmark_shown"  # which run is looked at
 _LABEL_FILES: Final = "label_files"  # picture id -> (name, bytes) of its label image
 _PROBLEMS: Final = "problems"  # what was asked of a model -> the sentence it failed with
@@ -61,11 +63,8 @@ def begin() -> None:
         st.session_state[_BEGUN] = _linked_models() or FIRST_MODELS
         if PICTURE in st.query_params:
             st.session_state[PICTURE] = st.session_state[LINKED_PICTURE] = st.query_params[PICTURE]
-    # At every run: of a run that is cut off before the ticks are drawn, Streamlit forgets their state.
-    for key in st.session_state[_BEGUN]:
-        st.session_state.setdefault(model_key(key), True)
-    rest = {SCENE_LABELS: True, CAMERA: False, SEEN: [], _LABEL_FILES: {}, _PROBLEMS: {}, _AGREEMENTS: {}}
-    for key, value in rest.items():
+    empty: dict[str, object] = {SEEN: [], _LABEL_FILES: {}, _PROBLEMS: {}, _AGREEMENTS: {}}
+    for key, value in empty.items():
         st.session_state.setdefault(key, value)
 
 
@@ -79,9 +78,18 @@ def _linked_models() -> list[str]:
     return [key for key in named if key in known][:MOST_MODELS]
 
 
+def ticked_first(key: str) -> bool:
+    """Whether a model is ticked before the person has ticked anything.
+
+    It is the tick's default rather than state that is set from here: the browser hears of a default with every run, of
+    set state once, in a run that may be cut off before the browser has drawn it.
+    """
+    return key in st.session_state[_BEGUN]
+
+
 def chosen_models() -> list[ModelSpec]:
     """The ticked models in the catalogue's order."""
-    return [spec for spec in catalog.CATALOG if st.session_state.get(model_key(spec.key))]
+    return [spec for spec in catalog.CATALOG if st.session_state.get(model_key(spec.key), ticked_first(spec.key))]
 
 
 def device() -> str:

@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 from PIL import Image
+from steps import settled
 
 from segdemo.labels import CAMVID
 from segdemo.ui.state import FIRST_MODELS
@@ -30,10 +31,6 @@ def viewer_panes(page):
     settled(page)
     page.wait_for_timeout(300)
     return page.locator(".stage")
-
-
-def settled(page):
-    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
 
 
 def pixel(element, across, down):

@@ -4,12 +4,9 @@ import re
 from pathlib import Path
 
 from playwright.sync_api import expect
+from steps import settled
 
 from segdemo import benchmark
-
-
-def settled(page):
-    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
 
 
 def run_small(page):

@@ -7,17 +7,14 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import TimeoutError, expect
+from playwright.sync_api import expect
+from steps import choose, click, settled
 
 from segdemo.labels import CAMVID
 from segdemo.models import catalog
 from segdemo.ui.state import FIRST_MODELS
 
 TITLES = [catalog.find(key).title for key in FIRST_MODELS]
-
-
-def settled(page):
-    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
 
 
 def tables(page):
@@ -34,26 +31,14 @@ def mean_iou(page):
     return {row[0]: row[1] for row in rows(page, 0)}
 
 
-def choose(page, label, option):
-    """Choose in a select box; its list closes where the page is drawn anew below the click."""
-    box, wanted = page.get_by_role("combobox", name=label), page.get_by_role("option", name=option)
-    for _ in range(10):
-        box.click()
-        try:
-            wanted.click(timeout=10_000)
-        except TimeoutError:
-            continue
-        return
-    raise AssertionError(f"{label!r} does not offer {option!r}")
-
-
 @pytest.fixture
 def scored(visit):
     """The page after the chosen models were run over the six labelled pictures of `datasets`."""
     page = visit()
     page.get_by_role("link", name="Evaluate", exact=True).click()
-    page.get_by_text("On this machine").click()
-    page.get_by_role("button", name="Evaluate 2 models on 6 pictures").click()
+    evaluate = page.get_by_role("button", name="Evaluate 2 models on 6 pictures")
+    click(page.get_by_text("On this machine"), evaluate)
+    evaluate.click()
     page.get_by_alt_text("Errors of images/5.png").wait_for()
     settled(page)
     return page
@@ -71,10 +56,10 @@ def test_generated_scenes_are_scored_and_shown(visit):
     page.get_by_role("link", name="Evaluate", exact=True).click()
     page.get_by_alt_text("Errors of").wait_for()
     settled(page)
-    page.get_by_text("60", exact=True).first.click()
-    page.get_by_role("button", name="Evaluate 2 models on 60 pictures").click()
-    page.get_by_text("of 60 pictures").wait_for()
-    page.get_by_alt_text("Errors of").wait_for(timeout=1_200_000)  # drawing 60 scenes takes a busy machine minutes
+    evaluate = page.get_by_role("button", name="Evaluate 2 models on 60 pictures")
+    click(page.get_by_text("60", exact=True).first, evaluate)
+    click(evaluate, page.get_by_text("of 60 pictures"))
+    page.get_by_alt_text("Errors of").wait_for(timeout=600_000)  # drawing 60 scenes takes a busy machine minutes
     settled(page)
     assert sorted(mean_iou(page)) == sorted(TITLES)
     assert all(0 < float(value) < 100 for value in mean_iou(page).values())  # the fakes know sky, building and road

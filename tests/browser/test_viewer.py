@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
+from steps import settled
 
 from segdemo import agreement
 from segdemo.labels import CAMVID
@@ -40,10 +41,6 @@ def answer(rgb, source):
     labels[height // 2 :, : width // 2] = 1
     labels[height // 2 :, width // 2 :] = 3
     return labels
-
-
-def settled(page):
-    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
 
 
 def ready(page):
@@ -328,7 +325,7 @@ def test_models_of_two_label_sets_are_held_against_each_other_on_what_both_know(
     page = opened(visit(address(one.key, other.key)))
     found = ask(page, "[...viewer.models[0].verdicts.get(viewer.models[1])]")
     said = [
-        Prediction(s.key, s.space, np.zeros((1, 1), np.uint8), None, None, StageTimes(0, 0, 0)) for s in (one, other)
+        Prediction(s.key, s.space, np.zeros((1, 1), np.uint8), None, None, StageTimes(0, 0, 0, 0)) for s in (one, other)
     ]
     expected = agreement.shared(*said).contradicting()
     np.testing.assert_array_equal(np.array(found).reshape(256, 256) == 2, expected)

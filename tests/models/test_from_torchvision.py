@@ -159,7 +159,7 @@ def test_preprocessing_is_the_preset_of_the_weights(size_hw, no_weights):
     model = load(LRASPP, trained=False)
     image = picture(*size_hw)
     expected = get_weight(model.spec.checkpoint).transforms()(as_tensor(image))
-    torch.testing.assert_close(model.preprocess([image]), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(model.preprocess(model.transfer([image])), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("key", ["torchvision/fcn_resnet50", "torchvision/deeplabv3_mobilenet_v3_large"])
@@ -219,7 +219,7 @@ def test_bf16_stores_its_weights_so_and_sees_nearly_the_same(weights_file):
 def test_untrained_networks_need_no_weights(no_weights):
     model = load(LRASPP, trained=False)
     assert not model.trained
-    assert model.forward(model.preprocess([picture(64, 64)])).logits.shape[:2] == (1, 21)
+    assert model.forward(model.preprocess(model.transfer([picture(64, 64)]))).logits.shape[:2] == (1, 21)
 
 
 class Trap:
@@ -377,7 +377,7 @@ def test_a_starter_obeys_its_own_config(starter):
     network = restless(small_torchvision.fcn_small(11))
     starter("fcn_small", network, shorter_side=40, mean=[0.5, 0.5, 0.5], std=[0.25, 0.25, 0.25])
     model = load("starter/fcn")
-    inputs = model.preprocess([picture(80, 120)])
+    inputs = model.preprocess(model.transfer([picture(80, 120)]))
     assert inputs.shape == (1, 3, 40, 60)
     assert inputs.min() >= -2
     assert inputs.max() <= 2

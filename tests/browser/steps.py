@@ -1,0 +1,31 @@
+"""What a person does on a page of Streamlit's, and a test with it."""
+
+from playwright.sync_api import TimeoutError
+
+
+def settled(page):
+    """Wait until the page is drawn."""
+    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
+
+
+def click(control, outcome):
+    """Click until the outcome is there: a page that is drawn anew meanwhile may take a click with it."""
+    for _ in range(5):
+        control.click()
+        try:
+            return outcome.wait_for(timeout=30_000)
+        except TimeoutError:
+            continue
+    raise AssertionError(f"{control} does not lead to {outcome}")
+
+
+def choose(page, label, option):
+    """Choose in a select box; its list closes where the page is drawn anew below the click."""
+    box, wanted = page.get_by_role("combobox", name=label), page.get_by_role("option", name=option)
+    for _ in range(10):
+        box.click()
+        try:
+            return wanted.click(timeout=10_000)
+        except TimeoutError:
+            continue
+    raise AssertionError(f"{label!r} does not offer {option!r}")
