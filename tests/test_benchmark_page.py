@@ -88,7 +88,7 @@ def test_sizes_and_batches_have_their_charts_and_two_runs_stand_beside_each_othe
 
 
 def test_a_stopped_run_leaves_nothing(models, monkeypatch):
-    def endless(*_):
+    def endless(*_, **__):
         while True:
             yield benchmark.Progress(1, 100, "Timing FCN starter", 20.0)
 

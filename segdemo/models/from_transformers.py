@@ -40,6 +40,7 @@ from segdemo.models import (
 )
 from segdemo.models.architectures import published_configs
 from segdemo.models.catalog import ModelSpec
+from segdemo.models.fused_head import fuse_head
 from segdemo.models.mask_queries import SETTLED, MaskQueries
 from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.transfer import to_device
@@ -73,7 +74,10 @@ def load(
     else:
         config, processor = published_configs.find(spec)
         network, prepare = network_class(config), preprocessing.of_processor(processor)
-    network.requires_grad_(False).eval().to(device=device, dtype=_DTYPES[precision])
+    fuse_head(network.requires_grad_(False).eval())
+    network.to(device=device, dtype=_DTYPES[precision])
+    if device == "cpu":
+        network.to(memory_format=torch.channels_last)
     return kind(spec, spec.space, device, precision, trained, network, prepare, score_threshold)
 
 
