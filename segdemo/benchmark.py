@@ -320,6 +320,8 @@ def _reason(error: Exception, case: Case) -> str:
 def _measurement(row: dict[str, Any]) -> Measurement:
     case = row.pop("case")
     samples = {stage: tuple(values) for stage, values in row.pop("samples").items()}
+    if samples and tuple(samples) != STAGES:
+        raise KeyError("samples")
     numbers = {name: math.nan if row[name] is None else row[name] for name in ("load_s", "first_s", "gmacs")}
     return Measurement(case=Case(**case | {"size_hw": tuple(case["size_hw"])}), samples=samples, **row | numbers)
 

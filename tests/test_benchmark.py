@@ -197,6 +197,21 @@ def test_a_report_is_read_back_as_it_was(load):
     json.loads(report.text(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
 
 
+def test_a_record_without_one_of_the_stages_is_of_another_version(load):
+    load(SlowModel)
+    record = json.loads(last(benchmark.run([Case(FCN, (24, 32))], "cpu", rounds=1)).text())
+    del record["measurements"][0]["samples"]["transfer"]
+    with pytest.raises(SegdemoError, match="another version"):
+        benchmark.parse(json.dumps(record))
+
+
+def test_the_references_that_come_along_are_of_this_version():
+    files = sorted(benchmark.REFERENCE.glob("*.json"))
+    assert files
+    for file in files:
+        assert benchmark.parse(file.read_text(encoding="utf-8")).measurements
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "segdemo benchmark", "version": 2}', "null"])
 def test_what_is_no_report_gets_its_sentence(text):
     with pytest.raises(SegdemoError, match="not a benchmark"):
