@@ -6,7 +6,7 @@ from torch import nn
 
 from segdemo.models.architectures import segmenter, small_networks
 from segdemo.models.architectures.deeplab import DeepLab
-from segdemo.models.architectures.fastfcn import fastfcn_resnet50
+from segdemo.models.architectures.fastfcn import FastFcn, FcnHead, JointPyramidUpsampling, resnet
 from segdemo.models.architectures.segnet import SegNet
 from segdemo.models.semantic import fold_batch_norms
 
@@ -75,7 +75,8 @@ def test_deeplab_sees_far_at_an_eighth_of_the_size():
 
 
 def test_fastfcn_has_a_dilated_networks_resolution_without_dilating_its_backbone():
-    network = lively(fastfcn_resnet50(4))
+    upsampling = JointPyramidUpsampling((512, 1024, 2048))
+    network = lively(FastFcn(resnet((3, 4, 6, 3)), upsampling, FcnHead(2048, 512, 4)))
     assert all(m.dilation == (1, 1) for m in network.pretrained.modules() if isinstance(m, nn.Conv2d))
     with torch.inference_mode():
         assert network(torch.randn(1, 3, 65, 97)).shape == (1, 4, 9, 13)

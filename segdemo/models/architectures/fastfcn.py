@@ -30,14 +30,10 @@ class SeparableConvolution(nn.Module):
 
 
 class JointPyramidUpsampling(nn.Module):
-    """The last three stages of a backbone to one map of 4 × width channels at the size of the first of them.
+    """The last three stages of a backbone to one map of 4 × width channels at the size of the first of them."""
 
-    aligned: enlarge with the corners of the maps on each other, as the authors' code does.
-    """
-
-    def __init__(self, channels: Sequence[int], width: int = 512, aligned: bool = True) -> None:
+    def __init__(self, channels: Sequence[int], width: int = 512) -> None:
         super().__init__()
-        self.aligned = aligned
         self.conv3, self.conv4, self.conv5 = (_block(nn.Conv2d(c, width, 3, padding=1, bias=False)) for c in channels)
         for i, dilation in enumerate(_DILATIONS, start=1):
             self.add_module(f"dilation{i}", _block(SeparableConvolution(3 * width, width, dilation), width))
@@ -46,21 +42,17 @@ class JointPyramidUpsampling(nn.Module):
         """stages: features at 1/8, 1/16 and 1/32 of the picture's size, in this order."""
         third, fourth, fifth = (conv(x) for conv, x in zip((self.conv3, self.conv4, self.conv5), stages, strict=True))
         size = third.shape[-2:]
-        larger = [F.interpolate(x, size, mode="bilinear", align_corners=self.aligned) for x in (fifth, fourth)]
+        larger = [F.interpolate(x, size, mode="bilinear", align_corners=True) for x in (fifth, fourth)]
         joint = torch.cat([*larger, third], 1)
         return torch.cat([self.get_submodule(f"dilation{i + 1}")(joint) for i in range(len(_DILATIONS))], 1)
 
 
 class FastFcn(nn.Module):
-    """A ResNet, joint pyramid upsampling, and FCN's head."""
+    """A ResNet that strides on, joint pyramid upsampling, and a head: FCN's, or EncNet's as in the published models."""
 
-    def __init__(
-        self, trunk: ResNet, channels: Sequence[int], num_classes: int, width: int = 512, inner: int = 512
-    ) -> None:
+    def __init__(self, trunk: ResNet, upsampling: JointPyramidUpsampling, head: nn.Module) -> None:
         super().__init__()
-        self.pretrained = trunk
-        self.jpu = JointPyramidUpsampling(channels, width)
-        self.head = FcnHead(4 * width, inner, num_classes)
+        self.pretrained, self.jpu, self.head = trunk, upsampling, head
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits (N, C, H / 8, W / 8) of normalised pictures (N, 3, H, W)."""
@@ -87,9 +79,58 @@ class FcnHead(nn.Module):
         return self.conv5(features)
 
 
-def fastfcn_resnet50(num_classes: int) -> FastFcn:
-    """As published: a ResNet-50 whose first convolution is three of 3×3."""
-    trunk = ResNet(Bottleneck, [3, 4, 6, 3])
+class Encoding(nn.Module):
+    """What a picture holds as a whole: its places' residuals to learned code words (https://arxiv.org/abs/1803.08904)."""
+
+    def __init__(self, channels: int, words: int) -> None:
+        super().__init__()
+        self.codewords = nn.Parameter(torch.randn(words, channels) / channels**0.5)
+        self.scale = nn.Parameter(-torch.rand(words))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, channels, h, w) to (N, words, channels)."""
+        places, words = features.flatten(2).transpose(1, 2), self.codewords
+        distances = places.square().sum(2, keepdim=True) - 2 * places @ words.T + words.square().sum(1)
+        shares = (self.scale * distances).softmax(2).transpose(1, 2)
+        return shares @ places - shares.sum(2, keepdim=True) * words
+
+
+class ContextModule(nn.Module):
+    """Features with each channel turned up as the picture's encoding asks."""
+
+    def __init__(self, channels: int, words: int = 32) -> None:
+        super().__init__()
+        self.encoding = nn.Sequential(
+            *_block(nn.Conv2d(channels, channels, 1, bias=False)),
+            Encoding(channels, words),
+            nn.BatchNorm1d(words),
+            nn.ReLU(inplace=True),
+        )
+        self.fc = nn.Sequential(nn.Linear(channels, channels), nn.Sigmoid())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Of the features' shape."""
+        gates = self.fc(self.encoding(features).mean(1))
+        return F.relu(features + features * gates[:, :, None, None])
+
+
+class EncodingHead(nn.Module):
+    """The head of EncNet."""
+
+    def __init__(self, before: int, inner: int, num_classes: int) -> None:
+        super().__init__()
+        self.conv5 = _block(nn.Conv2d(before, inner, 1, bias=False))
+        self.encmodule = ContextModule(inner)
+        self.conv6 = nn.Sequential(nn.Dropout2d(0.1), nn.Conv2d(inner, num_classes, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits of the features' size."""
+        return self.conv6(self.encmodule(self.conv5(features)))
+
+
+def resnet(blocks: Sequence[int]) -> ResNet:
+    """A ResNet of bottlenecks whose first convolution is three of 3×3, without a classifier, as the authors use it."""
+    trunk = ResNet(Bottleneck, list(blocks))
     del trunk.fc, trunk.avgpool
     trunk.conv1 = nn.Sequential(
         *_block(nn.Conv2d(3, 64, 3, stride=2, padding=1, bias=False)),
@@ -98,8 +139,8 @@ def fastfcn_resnet50(num_classes: int) -> FastFcn:
     )
     trunk.bn1 = nn.BatchNorm2d(128)
     trunk.inplanes = 128
-    trunk.layer1 = trunk._make_layer(Bottleneck, 64, 3)
-    return FastFcn(trunk, (512, 1024, 2048), num_classes)
+    trunk.layer1 = trunk._make_layer(Bottleneck, 64, blocks[0])
+    return trunk
 
 
 def _block(layer: nn.Module, width: int | None = None) -> nn.Sequential:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from segdemo.models.architectures.deeplab import DeepLab
-from segdemo.models.architectures.fastfcn import FastFcn
+from segdemo.models.architectures.fastfcn import FastFcn, FcnHead, JointPyramidUpsampling
 from segdemo.models.architectures.segmenter import MaskTransformer, Segmenter, VisionTransformer
 from segdemo.models.architectures.segnet import SegNet
 from segdemo.models.architectures.small_torchvision import WIDTHS, thin_resnet
@@ -63,7 +63,8 @@ def deeplab_small(num_classes: int) -> DeepLab:
 def fastfcn_small(num_classes: int) -> FastFcn:
     """FastFCN over the thin ResNet, which strides on where FCN's is dilated, and a fourth stage."""
     trunk = _striding_resnet()
-    return FastFcn(trunk, (WIDTHS[1], WIDTHS[2], _FOURTH), num_classes, width=64, inner=96)
+    upsampling = JointPyramidUpsampling((WIDTHS[1], WIDTHS[2], _FOURTH), width=64)
+    return FastFcn(trunk, upsampling, FcnHead(4 * 64, 96, num_classes))
 
 
 class DeepLabV3Plus(nn.Module):

@@ -1,0 +1,130 @@
+"""Checkpoints in the forms that their authors published, into networks of our own.
+
+FastFCN: a file of wuhuikai/FastFCN, whose tensors' names tell backbone, head and number of classes.
+Segmenter: a folder of rstrudel/segmenter, `checkpoint.pth` beside `variant.yml`.
+Only tensors are read (torch's `weights_only`), never code.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+import yaml
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segdemo.errors import WeightsError
+from segdemo.models.architectures import segmenter
+from segdemo.models.architectures.fastfcn import (
+    EncodingHead,
+    FastFcn,
+    FcnHead,
+    JointPyramidUpsampling,
+    resnet,
+)
+from segdemo.models.semantic import Network
+
+_IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_HALF: Final = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+_ONLY_FOR_TRAINING: Final = ("auxlayer.", "pretrained.fc.", "head.encmodule.selayer.")
+_RESNETS: Final = {6: (3, 4, 6, 3), 23: (3, 4, 23, 3), 36: (3, 8, 36, 3)}  # by the blocks of the third stage
+
+
+class ToInputSize(nn.Module):
+    """A network whose logits its authors enlarge with the corners of the maps on each other."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Logits (N, C, H, W) of normalised pictures (N, 3, H, W)."""
+        return F.interpolate(self.network(pictures), pictures.shape[-2:], mode="bilinear", align_corners=True)
+
+
+def fastfcn(file: Path) -> Network:
+    """A published FastFCN. Raises `WeightsError` where the file is damaged or of something else."""
+    state = _tensors(file, "state_dict")
+    fitting = {
+        k: v for k, v in state.items() if not k.startswith(("auxlayer.", "pretrained.fc.", "head.encmodule.selayer."))
+    }
+    blocks = 1 + max((int(k.split(".")[2]) for k in fitting if k.startswith("pretrained.layer3.")), default=-1)
+    encoding = "head.encmodule.encoding.3.codewords" in fitting
+    last = fitting.get("head.conv6.1.weight" if encoding else "head.conv5.4.weight")
+    if blocks not in _RESNETS or last is None or "jpu.conv5.0.weight" not in fitting:
+        raise WeightsError(f"{file} is no FastFCN with the head of FCN or EncNet; choose another checkpoint.")
+    head = (EncodingHead if encoding else FcnHead)(2048, 512, len(last))
+    network = FastFcn(resnet(_RESNETS[blocks]), JointPyramidUpsampling((512, 1024, 2048)), head)
+    _fill(network, fitting, file)
+    return Network(ToInputSize(network), _numbered(len(last)), 480, *_IMAGENET)
+
+
+def segmenter_folder(folder: Path) -> Network:
+    """A published Segmenter. Raises `WeightsError` where its files are damaged or of something else."""
+    settings = read_variant(folder)
+    network = segmenter.from_settings(settings.network)
+    file = folder / "checkpoint.pth"
+    state = {
+        k: v for k, v in _tensors(file, "model").items() if not k.startswith(("encoder.head.", "encoder.head_dist."))
+    }
+    _fill(network, state, file)
+    mean_std = _HALF if settings.network.get("normalization") == "vit" else _IMAGENET
+    classes = _numbered(settings.network["n_cls"])
+    return Network(network, classes, min(settings.network["image_size"]), *mean_std, settings.network["patch_size"])
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What a Segmenter's `variant.yml` says: the network's settings, and the data set it was trained on."""
+
+    network: dict[str, Any]
+    dataset: str
+
+
+def read_variant(folder: Path) -> Variant:
+    """The settings beside a Segmenter's weights. Raises `WeightsError` where they cannot be read."""
+    file = folder / "variant.yml"
+    try:
+        with file.open(encoding="utf-8") as text:
+            content = yaml.safe_load(text.read(_MOST_SETTINGS))
+        network = content["net_kwargs"]
+        sizes = [network[name] for name in ("patch_size", "d_model", "n_heads", "n_layers", "n_cls")]
+        sizes += [*network["image_size"], network["decoder"].get("n_layers", 1)]
+        dataset = str(content.get("dataset_kwargs", {}).get("dataset", ""))
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{file} does not hold the settings of a Segmenter; get the folder again.") from error
+    if not all(isinstance(size, int) and 0 < size <= _LARGEST for size in sizes):
+        raise WeightsError(f"{file} asks for a network of impossible size; get the folder again.")
+    return Variant(network, dataset)
+
+
+READERS: Final[Mapping[str, Callable[[Path], Network]]] = {"fastfcn": fastfcn, "segmenter": segmenter_folder}
+
+_MOST_SETTINGS: Final = 100_000  # characters; the authors' have 1,000
+_LARGEST: Final = 4096
+
+
+def _tensors(file: Path, part: str) -> dict[str, Tensor]:
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file fails in a dozen ways, one that holds code in another
+        raise WeightsError(
+            f"{file} is damaged or holds more than weights, so it was not loaded; get it again."
+        ) from error
+    state = content.get(part, content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"{file} does not hold the weights of a network; choose another file.")
+    return {str(name).removeprefix("module."): value for name, value in state.items()}
+
+
+def _fill(network: nn.Module, state: dict[str, Tensor], file: Path) -> None:
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{file} holds the weights of another network; choose another file.") from error
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    return tuple(f"class {i}" for i in range(count))
