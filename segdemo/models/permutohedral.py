@@ -11,6 +11,7 @@ on a CPU, without atomic additions on a GPU, so that the same input gives the sa
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 import torch.nn.functional as F
@@ -18,19 +19,22 @@ from torch import Tensor
 
 from segdemo.errors import ModelError
 
-_LARGEST_KEY = 2**63 - 1
+_LARGEST_KEY: Final = 2**63 - 1
+# Points placed at a time: what is computed on the way should stay in a CPU's cache, and fill a GPU.
+_POINTS_CPU: Final = 1 << 15
+_POINTS_GPU: Final = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
 class Lattice:
-    """The filter of N points with M corners, normalised symmetrically.
+    """The filter of N points with M corners, normalised symmetrically. Made by `lattice`.
 
-    With K the matrix of Gaussians exp(-|f_i - f_j|² / 2) that the lattice approximates, the diagonal with it, and D its
-    row sums, it is D^-1/2 K D^-1/2: the normalisation of Krähenbühl and Koltun's code of 2013. Made by `lattice`.
+    With K the matrix of Gaussians exp(-|f_i - f_j|² / 2) that the lattice approximates, its diagonal included, and D
+    its row sums, it is D^-1/2 K D^-1/2: the normalisation of Krähenbühl and Koltun's code of 2013.
 
-    corners (N, d + 1) int32 and weights (N, d + 1) float32: whose values a point reads. points, point_weights: who
-    gives to a corner, corner by corner, each beginning at starts (M + 2,). Row M stands for all that do not exist.
-    neighbours: per axis (M + 1, 3) int32, each corner and the two beside it.
+    corners (N, d + 1) int32 and weights (N, d + 1) float32: what a point reads. points and point_weights: what corners
+    get, one after the other, each from its place in starts (M + 2,). neighbours: per axis (M + 1, 3) int32, each corner
+    and the two beside it. Row M stands for all corners that do not exist, and is 0.
     """
 
     corners: Tensor
@@ -40,9 +44,9 @@ class Lattice:
     starts: Tensor
     neighbours: tuple[Tensor, ...]
 
-    def filtered(self, values: Tensor) -> Tensor:
-        """Filter every column of values (N, C) float32; a new (N, C) float32."""
-        at_corners = F.embedding_bag(
+    def at_corners(self, values: Tensor) -> Tensor:
+        """Splat and blur every column of values (N, C) float32: (M + 1, C) float32."""
+        table = F.embedding_bag(
             self.points,
             values,
             self.starts,
@@ -50,10 +54,14 @@ class Lattice:
             per_sample_weights=self.point_weights,
             include_last_offset=True,
         )
-        shares = at_corners.new_tensor([0.5, 0.25, 0.25]).expand(len(at_corners), 3).contiguous()
+        shares = table.new_tensor([0.5, 0.25, 0.25]).expand(len(table), 3).contiguous()
         for neighbours in self.neighbours:
-            at_corners = F.embedding_bag(neighbours, at_corners, mode="sum", per_sample_weights=shares)
-        return F.embedding_bag(self.corners, at_corners, mode="sum", per_sample_weights=self.weights)
+            table = F.embedding_bag(neighbours, table, mode="sum", per_sample_weights=shares)
+        return table
+
+    def read(self, table: Tensor, points: slice) -> Tensor:
+        """What these points read from the corners (M + 1, C): (points, C) float32."""
+        return F.embedding_bag(self.corners[points], table, mode="sum", per_sample_weights=self.weights[points])
 
 
 def lattice(features: Tensor) -> Lattice:
@@ -62,44 +70,60 @@ def lattice(features: Tensor) -> Lattice:
     Fastest where points that follow each other are close in the last features: corners lie in memory in their order.
     Raises `ModelError` where the features spread over more cells than can be numbered.
     """
-    nearest, rank, weights = _simplices(features)
-    radix = _radix(nearest)
-    keys = _corner_keys(nearest, rank, radix)
-    sorted_keys, order = keys.flatten().sort(stable=True)
-    distinct, ids, counts = torch.unique_consecutive(sorted_keys, return_inverse=True, return_counts=True)
-    corners = torch.empty_like(ids, dtype=torch.int32)
-    corners[order] = ids.int()
-    starts = F.pad(counts.cumsum(0), (1, 1))
-    starts[-1] = starts[-2]  # nobody gives to row M
-    plain = Lattice(
-        corners.view_as(keys).t().contiguous(),
-        weights.t().contiguous(),
-        (order % keys.shape[1]).int(),
-        weights.flatten()[order],
-        starts.int(),
-        _neighbours(distinct, radix),
-    )
-    return _normalised(plain)
+    dimensions, count = features.shape
+    embedding = _embedding(dimensions).to(features.device)
+    radix = _radix(features, embedding)
+    keys = torch.empty(count, dimensions + 1, dtype=torch.int64, device=features.device)
+    weights = torch.empty(count, dimensions + 1, device=features.device)
+    step = _POINTS_CPU if features.device.type == "cpu" else _POINTS_GPU
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        nearest, rank, shares = _simplices(embedding @ features[:, part])
+        keys[part] = _corner_keys(nearest, rank, radix).t()
+        weights[part] = shares.t()
+    return _normalised(_connected(keys, weights, radix))
 
 
-def _normalised(plain: Lattice) -> Lattice:
-    scale = plain.filtered(plain.weights.new_ones(len(plain.weights), 1)).rsqrt_()
-    plain.weights.mul_(scale)
-    plain.point_weights.mul_(scale[:, 0][plain.points])
-    return plain
+def _embedding(dimensions: int) -> Tensor:
+    """(d + 1, d): orthogonal directions in the plane where coordinates sum to 0; the last coordinate has one feature.
 
-
-def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The simplex of each point: nearest (d + 1, N), rank (d + 1, N), weights (d + 1, N).
-
-    nearest: its corner of remainder 0, whole multiples of d + 1 that sum to 0. rank: the order of the point's
-    coordinates around it, 0 for the one furthest above. weights: of the corners of remainder 0, 1, … d; they sum to 1.
+    The scale makes splat, blur and slice together a Gaussian of standard deviation 1 (Adams et al., section 3).
     """
-    sides = len(features) + 1
-    elevated = _embedding(len(features)).to(features.device) @ features
+    columns = torch.ones(dimensions + 1, dimensions).triu_()
+    numbers = torch.arange(1, dimensions + 1)
+    columns[numbers, numbers - 1] = -numbers.float()
+    return columns * (math.sqrt(2 / 3) * (dimensions + 1) / (numbers * (numbers + 1)).sqrt())
+
+
+def _radix(features: Tensor, embedding: Tensor) -> Tensor:
+    """(d + 1,) int64: what each coordinate counts in a corner's key, so that neighbours too have keys of their own.
+
+    The first coordinate follows from the others and counts nothing; the last counts most.
+    """
+    sides = len(embedding)
+    reach = embedding.abs() @ (features.amax(1) - features.amin(1))
+    # On either side: 1.5 sides to the nearest corner of remainder 0, 1 to the simplex's other corners, 1 to neighbours.
+    spans = [math.ceil(span) + 7 * sides for span in reach.tolist()[1:]]
+    if math.prod(spans) > _LARGEST_KEY:
+        raise ModelError(
+            "The standard deviations of the CRF are too small for this picture: its colours and positions span more "
+            "cells than can be numbered; choose larger ones."
+        )
+    radix = [0, *(math.prod(spans[:i]) for i in range(len(spans)))]
+    return torch.tensor(radix, device=features.device)
+
+
+def _simplices(elevated: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The simplex around each point (d + 1, N) float32, its coordinates in the lattice's plane.
+
+    nearest (d + 1, N) float32: the corner of remainder 0, multiples of d + 1 that sum to 0. rank (d + 1, N) int32: the
+    order of coordinates, 0 for the one most above that corner. weights (d + 1, N) float32: those of the corners of
+    remainder 0, 1, … d; they sum to 1.
+    """
+    sides = len(elevated)
     nearest = (elevated / sides).round_().mul_(sides)
     rank = _ranks(elevated - nearest)
-    # Rounding may leave the plane on which coordinates sum to 0: those rounded furthest go the other way.
+    # Rounding may leave the plane where coordinates sum to 0: those rounded furthest go the other way.
     rank += (nearest.sum(0) / sides).round_().int()
     turn = ((rank < 0).int() - (rank >= sides).int()) * sides
     rank += turn
@@ -108,17 +132,6 @@ def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     descending = torch.empty_like(above).scatter_(0, rank.long(), above)
     first = 1 - (descending[:1] - descending[-1:])
     return nearest, rank, torch.cat([first, (descending[:-1] - descending[1:]).flip(0)])
-
-
-def _embedding(dimensions: int) -> Tensor:
-    """(d + 1, d): orthogonal directions within the plane where coordinates sum to 0, the last feature's in the last.
-
-    The scale makes splat, blur and slice together a Gaussian of standard deviation 1 (Adams et al., section 3).
-    """
-    columns = torch.ones(dimensions + 1, dimensions).triu_()
-    numbers = torch.arange(1, dimensions + 1)
-    columns[numbers, numbers - 1] = -numbers.float()
-    return columns * (math.sqrt(2 / 3) * (dimensions + 1) / (numbers * (numbers + 1)).sqrt())
 
 
 def _ranks(offsets: Tensor) -> Tensor:
@@ -132,50 +145,57 @@ def _ranks(offsets: Tensor) -> Tensor:
     return rank
 
 
-def _radix(nearest: Tensor) -> Tensor:
-    """(d + 1,) int64: what each coordinate counts in a corner's key, so that neighbours too have keys of their own.
-
-    The first coordinate follows from the others and counts nothing; the last counts most.
-    """
-    sides = len(nearest)
-    # A corner lies within d of the nearest one, and a neighbour within d of a corner.
-    spans = [int(span) + 4 * sides for span in (nearest.amax(1) - nearest.amin(1)).tolist()[1:]]
-    if math.prod(spans) > _LARGEST_KEY:
-        raise ModelError(
-            "The standard deviations of the CRF are too small for this picture: its colours and positions span more "
-            "cells than can be numbered; choose larger ones."
-        )
-    radix = [0, *(math.prod(spans[:i]) for i in range(len(spans)))]
-    return torch.tensor(radix, device=nearest.device)
-
-
 def _corner_keys(nearest: Tensor, rank: Tensor, radix: Tensor) -> Tensor:
     """(d + 1, N) int64: a number for each corner of each simplex, the same for the same corner."""
     sides = len(nearest)
     by_rank = torch.empty(nearest.shape, dtype=torch.int64, device=nearest.device)
     by_rank.scatter_(0, rank.long(), radix[:, None].expand_as(by_rank))
     keys = torch.empty_like(by_rank)
-    keys[0] = 0
-    for coordinate, count in zip(nearest, radix, strict=True):
-        keys[0] += coordinate.long() * count
+    torch.sum(nearest.long() * radix[:, None], 0, out=keys[0])
     # From one remainder to the next all coordinates rise by 1, but for one that falls by d.
     for remainder in range(1, sides):
         torch.sub(keys[remainder - 1] + radix.sum(), by_rank[sides - remainder], alpha=sides, out=keys[remainder])
     return keys
 
 
+def _connected(keys: Tensor, weights: Tensor, radix: Tensor) -> Lattice:
+    """The lattice of points whose corners have these keys (N, d + 1) and weights (N, d + 1), not normalised yet."""
+    sorted_keys, order = keys.flatten().sort(stable=True)
+    distinct, ids, counts = torch.unique_consecutive(sorted_keys, return_inverse=True, return_counts=True)
+    corners = torch.empty_like(ids, dtype=torch.int32)
+    corners[order] = ids.int()
+    starts = F.pad(counts.cumsum(0), (1, 1))
+    starts[-1] = len(order)  # row M gets nothing
+    return Lattice(
+        corners=corners.view_as(keys),
+        weights=weights,
+        points=torch.div(order, keys.shape[1], rounding_mode="trunc").int(),
+        point_weights=weights.flatten()[order],
+        starts=starts.int(),
+        neighbours=_neighbours(distinct, radix),
+    )
+
+
 def _neighbours(keys: Tensor, radix: Tensor) -> tuple[Tensor, ...]:
     """Per axis (M + 1, 3) int32: each corner of the sorted keys (M,), the next and the one before; M where none."""
     count, sides = len(keys), len(radix)
-    own = torch.arange(count, device=keys.device)
+    own = torch.arange(count, device=keys.device, dtype=torch.int32)
     found = []
     for step in radix.sum() - sides * radix:
-        wanted = keys + step
-        place = torch.searchsorted(keys, wanted).clamp_(max=count - 1)
-        there = keys[place] == wanted
+        place = torch.searchsorted(keys, keys + step, out_int32=True).clamp_(max=count - 1)
+        there = keys[place] == keys + step
         table = torch.full((count + 1, 3), count, dtype=torch.int32, device=keys.device)
         table[:count, 0] = own
         table[:count, 1] = torch.where(there, place, count)
-        table[place[there], 2] = own[there].int()
+        table[place[there], 2] = own[there]
         found.append(table)
     return tuple(found)
+
+
+def _normalised(plain: Lattice) -> Lattice:
+    """The same with D^-1/2 in its weights, which are changed in place."""
+    ones = plain.weights.new_ones(len(plain.weights), 1)
+    scale = plain.read(plain.at_corners(ones), slice(None)).rsqrt_()
+    plain.weights.mul_(scale)
+    plain.point_weights.mul_(scale[:, 0][plain.points])
+    return plain
