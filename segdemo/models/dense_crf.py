@@ -21,11 +21,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segdemo.models.permutohedral import lattice
+from segdemo import words
+from segdemo.errors import ModelError
+from segdemo.models.permutohedral import Lattice, lattice
 
+# What a round adds to a class's logits is at most the sum of both weights, w, times about its largest probability. One
+# below 1 / (e · w) everywhere stays small whatever the picture, 0.05 for the weights in use; this is well below that.
 _NOTICEABLE: Final = 0.02
-# A band of rows is passed over about twenty times: on a CPU it should stay in the cache, on a GPU it should fill it.
-_BAND_BYTES_CPU: Final = 1 << 19
+_LARGEST_BYTES: Final = 4 << 30
+# A band of rows is passed over about twenty times: on a CPU it should be near the cache's size, yet not so small that
+# threads mostly wait for each other, which a busy machine makes long; on a GPU it should fill the device.
+_BAND_BYTES_CPU: Final = 8 << 20
 _BAND_BYTES_GPU: Final = 256 << 20
 
 
@@ -35,6 +41,7 @@ class CrfSettings:
 
     Kernels as DeepLab's authors released them with their ResNet-101 of 2016 (run_densecrf.sh), found on PASCAL VOC's
     pictures of 500×375 pixels; they took 10 rounds.
+    Raises `ModelError` for a number of rounds below 1, a weight below 0 and a deviation that is not above 0.
     """
 
     iterations: int = 5
@@ -44,32 +51,47 @@ class CrfSettings:
     spatial_weight: float = 3.0
     spatial_xy_std: float = 1.0
 
+    def __post_init__(self) -> None:
+        weights = (self.bilateral_weight, self.spatial_weight)
+        deviations = (self.bilateral_xy_std, self.bilateral_rgb_std, self.spatial_xy_std)
+        # Compared this way round, NaN is refused as well.
+        if not (self.iterations >= 1 and all(w >= 0 for w in weights) and all(std > 0 for std in deviations)):
+            raise ModelError(
+                f"A CRF takes 1 iteration or more, weights from 0 and standard deviations above 0, not {self}."
+            )
+
 
 @torch.no_grad()
 def refined(probabilities: Tensor, rgb: Tensor, settings: CrfSettings = CrfSettings()) -> Tensor:  # noqa: B008 frozen
     """The probabilities of the classes after the CRF.
 
     probabilities: (C, H, W) float32 that sum to 1 over C. rgb: (3, H, W) uint8, the picture, on the same device.
-    Returns (C, H, W) float32 that sum to 1. Classes that have a probability above 0.02 nowhere keep their share.
+    Returns (C, H, W) float32 that sum to 1, the same bits for the same input. Classes that have a probability above
+    0.02 nowhere keep their share and are not worked on. Raises `ModelError` where it would take more than 4 GiB, which
+    depends on size, classes and how restless the picture's colours are, and `ValueError` for other shapes and types.
     """
+    if probabilities.dtype != torch.float32 or rgb.dtype != torch.uint8 or rgb.shape != (3, *probabilities.shape[1:]):
+        raise ValueError(
+            "expected probabilities (C, H, W) float32 and rgb (3, H, W) uint8, "
+            f"got {tuple(probabilities.shape)} {probabilities.dtype} and {tuple(rgb.shape)} {rgb.dtype}"
+        )
     present = probabilities.amax((1, 2)) > _NOTICEABLE
-    if not present.any():
-        return probabilities.clone()
     if present.all():
         return _mean_field(probabilities, rgb, settings)
-    noticeable = probabilities[present]
-    share = noticeable.sum(0)
     answer = probabilities.clone()
-    answer[present] = _mean_field(noticeable / share, rgb, settings).mul_(share)
+    if present.any():
+        noticeable = probabilities[present]
+        share = noticeable.sum(0)
+        answer[present] = _mean_field(noticeable / share, rgb, settings).mul_(share)
     return answer
 
 
 def _mean_field(probabilities: Tensor, rgb: Tensor, settings: CrfSettings) -> Tensor:
     classes, height, width = probabilities.shape
-    bilateral = lattice(_features(rgb, settings))
+    bilateral = _lattice(rgb, classes, settings)
     spatial = _SpatialGaussian((height, width), settings.spatial_xy_std, probabilities.device)
     # One row of classes per pixel: the lattice moves whole rows.
-    beliefs = probabilities.flatten(1).t().contiguous()
+    beliefs = probabilities.flatten(1).t().clone(memory_format=torch.contiguous_format)
     unary = beliefs.clamp(min=torch.finfo(torch.float32).tiny).log_()
     following = torch.empty_like(beliefs)
     for _ in range(settings.iterations):
@@ -84,14 +106,33 @@ def _mean_field(probabilities: Tensor, rgb: Tensor, settings: CrfSettings) -> Te
     return beliefs.t().reshape(classes, height, width)
 
 
-def _features(rgb: Tensor, settings: CrfSettings) -> Tensor:
+def _lattice(rgb: Tensor, classes: int, settings: CrfSettings) -> Lattice:
+    """The bilateral kernel, where it and what follows fit into memory."""
+    pixels = rgb[0].numel()
+    _check_memory(rgb, 270 * pixels)  # keys, sorted and not, their order and the places of each
+    found = lattice(features(rgb, settings))
+    corners = len(found.starts)
+    _check_memory(rgb, pixels * (96 + 16 * classes) + corners * (84 + 8 * classes))
+    return found
+
+
+def _check_memory(rgb: Tensor, n_bytes: int) -> None:
+    if n_bytes > _LARGEST_BYTES:
+        height, width = rgb.shape[1:]
+        raise ModelError(
+            f"The CRF would take {words.size(n_bytes)} of memory for this picture of {width}×{height}, more than "
+            f"{words.size(_LARGEST_BYTES)}; choose a smaller picture or do without the CRF."
+        )
+
+
+def features(rgb: Tensor, settings: CrfSettings) -> Tensor:
     """(5, H · W) float32: red, green, blue, column and row of every pixel in standard deviations."""
     height, width = rgb.shape[1:]
-    features = torch.empty(5, height, width, device=rgb.device)
-    torch.div(rgb, settings.bilateral_rgb_std, out=features[:3])
-    features[3] = torch.arange(width, device=rgb.device) / settings.bilateral_xy_std
-    features[4] = torch.arange(height, device=rgb.device)[:, None] / settings.bilateral_xy_std
-    return features.flatten(1)
+    points = torch.empty(5, height, width, device=rgb.device)
+    torch.div(rgb, settings.bilateral_rgb_std, out=points[:3])
+    points[3] = torch.arange(width, device=rgb.device) / settings.bilateral_xy_std
+    points[4] = torch.arange(height, device=rgb.device)[:, None] / settings.bilateral_xy_std
+    return points.flatten(1)
 
 
 class _SpatialGaussian:

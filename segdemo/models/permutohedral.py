@@ -21,7 +21,7 @@ from segdemo.errors import ModelError
 
 _LARGEST_KEY: Final = 2**63 - 1
 # Points placed at a time: what is computed on the way should stay in a CPU's cache, and fill a GPU.
-_POINTS_CPU: Final = 1 << 15
+_POINTS_CPU: Final = 1 << 17
 _POINTS_GPU: Final = 1 << 22
 
 
