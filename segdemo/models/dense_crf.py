@@ -54,8 +54,8 @@ class CrfSettings:
     def __post_init__(self) -> None:
         weights = (self.bilateral_weight, self.spatial_weight)
         deviations = (self.bilateral_xy_std, self.bilateral_rgb_std, self.spatial_xy_std)
-        # Compared this way round, NaN is refused as well.
-        if not (self.iterations >= 1 and all(w >= 0 for w in weights) and all(std > 0 for std in deviations)):
+        sensible = [0 <= weight < math.inf for weight in weights] + [0 < std < math.inf for std in deviations]
+        if self.iterations < 1 or not all(sensible):
             raise ModelError(
                 f"A CRF takes 1 iteration or more, weights from 0 and standard deviations above 0, not {self}."
             )
@@ -82,7 +82,9 @@ def refined(probabilities: Tensor, rgb: Tensor, settings: CrfSettings = CrfSetti
     if present.any():
         noticeable = probabilities[present]
         share = noticeable.sum(0)
-        answer[present] = _mean_field(noticeable / share, rgb, settings).mul_(share)
+        # Where all noticeable classes are 0, what is made of them is, too.
+        whole = noticeable / share.clamp(min=torch.finfo(torch.float32).tiny)
+        answer[present] = _mean_field(whole, rgb, settings).mul_(share)
     return answer
 
 
@@ -102,6 +104,7 @@ def _mean_field(probabilities: Tensor, rgb: Tensor, settings: CrfSettings) -> Te
             logits = torch.add(unary[points], bilateral.read(table, points), alpha=settings.bilateral_weight)
             logits.add_(spatial.blurred(maps, rows), alpha=settings.spatial_weight)
             torch.softmax(logits, 1, out=following[points])
+        del table  # before the next one is made
         beliefs, following = following, beliefs
     return beliefs.t().reshape(classes, height, width)
 
@@ -112,7 +115,7 @@ def _lattice(rgb: Tensor, classes: int, settings: CrfSettings) -> Lattice:
     _check_memory(rgb, 270 * pixels)  # keys, sorted and not, their order and the places of each
     found = lattice(features(rgb, settings))
     corners = len(found.starts)
-    _check_memory(rgb, pixels * (96 + 16 * classes) + corners * (84 + 8 * classes))
+    _check_memory(rgb, pixels * (96 + 16 * classes) + corners * (128 + 8 * classes))
     return found
 
 
@@ -139,7 +142,7 @@ class _SpatialGaussian:
     """The Gaussian of position alone, cut off at 3 standard deviations, normalised symmetrically."""
 
     def __init__(self, size_hw: tuple[int, int], std: float, device: torch.device) -> None:
-        self.radius = math.ceil(3 * std)
+        self.radius = min(math.ceil(3 * std), max(size_hw))
         self.taps = [math.exp(-((step / std) ** 2) / 2) for step in range(-self.radius, self.radius + 1)]
         kernel = torch.tensor(self.taps).view(1, 1, -1)
         sums = [F.conv1d(torch.ones(1, 1, side), kernel, padding=self.radius).flatten() for side in size_hw]

@@ -132,8 +132,16 @@ def test_classes_seen_nowhere_keep_their_share_and_change_no_label():
     torch.testing.assert_close(answer.sum(0), torch.ones(labels.shape))
     # The CRF with all pairs, which knows nothing of a threshold.
     assert (answer.argmax(0) == exact(probabilities, rgb, CrfSettings()).argmax(0)).float().mean() > 0.995
+
+
+def test_a_picture_of_unnoticeable_classes_stays_as_it_is():
     even = torch.full((200, 5, 5), 1 / 200)
     assert torch.equal(refined(even, random_rgb(5, 5)), even)
+    even[:, 2:] = 0
+    even[0, 2:] = 1
+    even[0, :2] = 0
+    even[1:, :2] = 1 / 199
+    torch.testing.assert_close(refined(even, random_rgb(5, 5)), even)
 
 
 def test_bands_and_parts_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch):
@@ -168,7 +176,13 @@ def test_a_picture_too_large_is_refused_before_any_work():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"iterations": 0}, {"bilateral_weight": -1}, {"spatial_xy_std": 0}, {"bilateral_rgb_std": math.nan}],
+    [
+        {"iterations": 0},
+        {"bilateral_weight": -1},
+        {"spatial_xy_std": 0},
+        {"bilateral_rgb_std": math.nan},
+        {"spatial_weight": math.inf},
+    ],
     ids=lambda wrong: next(iter(wrong)),
 )
 def test_settings_without_sense_are_refused_in_words(wrong: dict[str, float]):
