@@ -50,11 +50,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=800_000, help="of the first scene")
     parser.add_argument("--pictures", type=int, default=20)
     parser.add_argument("--data", help="a labelled folder instead of scenes")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--settings", nargs="+", default=list(SETTINGS), choices=SETTINGS)
+    parser.add_argument("--rounds", type=int, default=5, help="0: scores alone")
     arguments = parser.parse_args()
     device = devices.choose(arguments.device)
     print(f"{devices.describe(device)}, {devices.threads()} threads, {DEFAULT}")
-    for noise in (0, 10):
+    for noise in (0, 10) if arguments.rounds else ():
         report_seconds(device, noise, arguments.rounds)
     samples = list(
         _photographs(arguments.data, arguments.pictures)
@@ -63,7 +64,7 @@ def main() -> None:
     )
     for key in arguments.key:
         print(f"{key}, {len(samples)} pictures, {arguments.data or f'scenes from seed {arguments.seed}'}")
-        report_scores(key, device, samples)
+        report_scores(key, device, samples, {name: SETTINGS[name] for name in arguments.settings})
 
 
 def _scenes(seed: int, number: int) -> Iterator[Labelled]:
@@ -106,14 +107,14 @@ def _report(name: str, device: str, rounds: int, task: Callable[[], object]) -> 
     print(f"  {name:18s} {clock:7.3f} s by the clock, {processor:7.3f} s of the processor", flush=True)
 
 
-def report_scores(key: str, device: str, samples: Iterable[Labelled]) -> None:
+def report_scores(key: str, device: str, samples: Iterable[Labelled], chosen: dict[str, CrfSettings]) -> None:
     """Print the scores of a starter before and after."""
     answers = list(_answers(key, device, samples))
     before = _Tally()
     for truth, probabilities, _ in answers:
         before.add(truth, probabilities)
     print(f"  {'without':28s} mean IoU {before.mean_iou():.4f}         boundary IoU {before.boundary_iou():.4f}")
-    for name, settings in SETTINGS.items():
+    for name, settings in chosen.items():
         after, seconds = _Tally(), []
         for truth, probabilities, rgb in answers:
             start = time.perf_counter()

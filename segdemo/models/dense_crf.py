@@ -28,6 +28,7 @@ from segdemo.models.permutohedral import Lattice, lattice
 # What a round adds to a class's logits is at most the sum of both weights, w, times about its largest probability. One
 # below 1 / (e · w) everywhere stays small whatever the picture, 0.05 for the weights in use; this is well below that.
 _NOTICEABLE: Final = 0.02
+# Enough for 12 megapixels of a clean picture with a dozen noticeable classes.
 _LARGEST_BYTES: Final = 4 << 30
 # A band of rows is passed over about twenty times: on a CPU it should be near the cache's size, yet not so small that
 # threads mostly wait for each other, which a busy machine makes long; on a GPU it should fill the device.
@@ -112,7 +113,7 @@ def _mean_field(probabilities: Tensor, rgb: Tensor, settings: CrfSettings) -> Te
 def _lattice(rgb: Tensor, classes: int, settings: CrfSettings) -> Lattice:
     """The bilateral kernel, where it and what follows fit into memory."""
     pixels = rgb[0].numel()
-    _check_memory(rgb, 270 * pixels)  # keys, sorted and not, their order and the places of each
+    _check_memory(rgb, 350 * pixels)  # keys, sorted and not, their order, what sorting takes, and the corners' ids
     found = lattice(features(rgb, settings))
     corners = len(found.starts)
     _check_memory(rgb, pixels * (96 + 16 * classes) + corners * (128 + 8 * classes))
