@@ -1,0 +1,185 @@
+"""The same pixels under three questions, and what each answer says of one place."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from segdemo import overlay, places, words
+from segdemo.labels import VOID
+from segdemo.models import catalog
+from segdemo.palettes import colorblind
+from segdemo.places import Here
+from segdemo.prediction import Prediction
+from segdemo.ui import runs, text, views
+from segdemo.ui.cache import Run
+from segdemo.ui.learn import pointing
+from segdemo.ui.learn.pointing import Pane
+from segdemo.ui.pictures import Picture
+
+QUESTIONS: Final = {
+    "starter/segformer": ("Semantic", "Which class is each pixel?"),
+    "starter/maskrcnn": ("Instance", "Which objects are there, one by one?"),
+    "starter/mask2former": ("Panoptic", "Both: everything is named, and things are counted."),
+}
+_OPACITY: Final = 0.6
+_ALL_OBJECTS: Final = frozenset(range(255))
+
+
+def answers(picture: Picture) -> list[Run] | None:
+    """The three answers, in the order of `QUESTIONS`; None where one failed, which is told on the page."""
+    specs = [catalog.find(key) for key in QUESTIONS]
+    waiting = st.empty()
+    outcomes = [outcome for *_, outcome in runs.answers(specs, picture, lambda: views.grid(waiting, picture, specs))]
+    waiting.empty()
+    for (kind, _), outcome in zip(QUESTIONS.values(), outcomes, strict=True):
+        if isinstance(outcome, runs.Failure):
+            st.markdown(f"**{kind}**")
+            outcome.show()
+    answered = [outcome for outcome in outcomes if isinstance(outcome, Run)]
+    return answered if len(answered) == len(specs) else None
+
+
+def show(picture: Picture, answered: Sequence[Run]) -> None:
+    """The three pictures with one cross, and what stands at it."""
+    semantic, instance, panoptic = (run.prediction for run in answered)
+    place = pointing.place(picture, places.telling(semantic.labels, panoptic))
+    here = [places.look(one, place) for one in (semantic, instance, panoptic)]
+    rgb = picture.image().rgb
+    drawn = (
+        overlay.blend(rgb, semantic.labels, semantic.space.palette(), _OPACITY),
+        _objects(_faded(rgb), instance),
+        _objects(overlay.blend(rgb, panoptic.labels, panoptic.space.palette(), _OPACITY), panoptic),
+    )
+    marks = (here[0].area, here[1].mask, here[2].mask if here[2].mask is not None else here[2].area)
+    told = _semantic(here[0], semantic, panoptic), _instance(here[1], instance), _panoptic(here[2], panoptic)
+    panes = [
+        Pane(f"{kind}: {question}", overlay.encode_jpeg(_marked(one, mark)), f"{kind} answer of the model", note)
+        for (kind, question), one, mark, note in zip(QUESTIONS.values(), drawn, marks, told, strict=True)
+    ]
+    st.markdown("Point at a place, best where two things touch: the white line shows what each answer takes it for.")
+    pointing.show("learn:kinds", panes, picture, place)
+    _legend(semantic, panoptic)
+
+
+def compare(answered: Sequence[Run]) -> None:
+    """What can be asked of each kind, with the numbers of this picture."""
+    semantic, instance, panoptic = (run.prediction for run in answered)
+    thing, stuff = _largest(panoptic, things=True), _largest(panoptic, things=False)
+    name = panoptic.space.classes
+    rows = [
+        (f"How much of the picture is {name[stuff]}?", _share(semantic, stuff), "cannot say", _share(panoptic, stuff)),
+        (
+            f"How much of it is {name[thing]}?",
+            _share(semantic, thing),
+            _share(instance, thing),
+            _share(panoptic, thing),
+        ),
+        (
+            f"How many of the class {name[thing]} are there?",
+            "cannot say",
+            _count(instance, thing),
+            _count(panoptic, thing),
+        ),
+        ("Pixels without a class", _share(semantic, VOID), _share(instance, VOID), _share(panoptic, VOID)),
+    ]
+    st.subheader("What you can ask", anchor=False)
+    table = pd.DataFrame(rows, columns=["on this picture", *(kind for kind, _ in QUESTIONS.values())])
+    st.table(table.set_index("on this picture"))
+    st.caption(
+        "Three networks gave these numbers, so they need not agree. An instance model names only things, and says how "
+        "sure it is of each; its masks may overlap. Panoptic segments never do."
+    )
+
+
+def _semantic(here: Here, semantic: Prediction, panoptic: Prediction) -> str:
+    if here.class_id == VOID:
+        return "nothing assigned here"
+    pixels, name = np.count_nonzero(here.area), semantic.space.classes[here.class_id]
+    told = f"{name}: one area of {pixels:,} pixels"
+    inside = places.objects_in(here.area, panoptic)
+    if here.class_id in semantic.space.things and inside > 1:
+        return f"{told}. The panoptic model counts {inside} objects in it; this answer cannot."
+    return f"{told}, {words.percent(pixels / here.area.size)} of the picture"
+
+
+def _instance(here: Here, instance: Prediction) -> str:
+    if here.number == 0:
+        return "no object here, so no answer: what is no thing stays open"
+    return _object(here, instance)
+
+
+def _panoptic(here: Here, panoptic: Prediction) -> str:
+    if here.number:
+        return _object(here, panoptic)
+    if here.class_id == VOID:
+        return "nothing assigned here: no segment was sure enough"
+    share = words.percent(np.count_nonzero(panoptic.labels == here.class_id) / panoptic.labels.size)
+    return f"{panoptic.space.classes[here.class_id]}: one segment, {share} of the picture, not counted"
+
+
+def _object(here: Here, prediction: Prediction) -> str:
+    segments = prediction.segments
+    if segments is None:
+        return ""
+    class_id, score = int(segments.class_ids[here.number - 1]), float(segments.scores[here.number - 1])
+    alike = np.flatnonzero(segments.class_ids == class_id).tolist()
+    nth = alike.index(here.number - 1) + 1
+    return f"{prediction.space.classes[class_id]} {nth} of {len(alike)}, {score:.0%} sure"
+
+
+def _objects(rgb: np.ndarray, prediction: Prediction) -> np.ndarray:
+    """Each object in a colour of its own over a picture, with a rim."""
+    numbers = overlay.object_numbers(prediction)
+    if numbers is None:
+        return rgb
+    ids = np.where(numbers == 0, VOID, (numbers.astype(np.int64) - 1) % VOID).astype(np.uint8)
+    palette = np.zeros((256, 3), np.uint8)
+    palette[:VOID] = colorblind()
+    return overlay.blend(rgb, ids, palette, 0.75, _ALL_OBJECTS, outlines=1)
+
+
+def _faded(rgb: np.ndarray) -> np.ndarray:
+    """The picture in grey and half as strong, for what has no answer."""
+    grey = rgb.mean(axis=2, keepdims=True) * 0.5 + 96
+    return np.repeat(grey.astype(np.uint8), 3, axis=2)
+
+
+def _marked(rgb: np.ndarray, mark: np.ndarray | None) -> np.ndarray:
+    """A white line with a dark rim around what is marked."""
+    if mark is None:
+        return rgb
+    ids = mark.astype(np.uint8)
+    width = max(1, round(max(mark.shape) / 400))
+    drawn = rgb.copy()
+    drawn[overlay.boundaries(ids, 2 * width)] = (16, 20, 22)
+    drawn[overlay.boundaries(ids, width)] = (255, 255, 255)
+    return drawn
+
+
+def _legend(*predictions: Prediction) -> None:
+    space = predictions[0].space
+    present = np.zeros(256, np.int64)
+    for prediction in predictions:
+        present += np.bincount(prediction.labels.ravel(), minlength=256)
+    ids = np.argsort(-present[: len(space.classes)])
+    names = [f"{text.swatch(space.colors[i])} {text.plain(space.classes[i])}" for i in ids if present[i]]
+    st.markdown("&ensp; ".join(names))
+    st.caption("Classes have these colours; single objects have colours of their own.")
+
+
+def _largest(prediction: Prediction, things: bool) -> int:
+    """The class with the most pixels among those that are things, or are not."""
+    counts = np.bincount(prediction.labels.ravel(), minlength=256)[: len(prediction.space.classes)]
+    wanted = [(i in prediction.space.things) == things for i in range(counts.size)]
+    return int(np.where(wanted, counts, -1).argmax())
+
+
+def _share(prediction: Prediction, class_id: int) -> str:
+    return words.percent(np.count_nonzero(prediction.labels == class_id) / prediction.labels.size)
+
+
+def _count(prediction: Prediction, class_id: int) -> str:
+    return "0" if prediction.segments is None else str(np.count_nonzero(prediction.segments.class_ids == class_id))
