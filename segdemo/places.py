@@ -1,5 +1,6 @@
 """What an answer says of one place: the class, the connected area of that class, and the object."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,7 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from segdemo import overlay
-from segdemo.prediction import Prediction
+from segdemo.labels import VOID, LabelSpace
+from segdemo.prediction import Prediction, Segments, StageTimes
 
 _MOST_TRIED: Final = 12  # objects, the largest first
 
@@ -32,6 +34,28 @@ def look(prediction: Prediction, place_yx: tuple[int, int]) -> Here:
     number = 0 if numbers is None else int(numbers[place_yx])
     mask = None if numbers is None or number == 0 else numbers == number
     return Here(int(prediction.labels[place_yx]), area(prediction.labels, place_yx), number, mask)
+
+
+def true_answers(
+    labels: np.ndarray, instances: np.ndarray, classes: Sequence[int], space: LabelSpace
+) -> tuple[Prediction, Prediction, Prediction]:
+    """The semantic, instance and panoptic answer that a labelled picture stands for, sure of everything.
+
+    labels: (H, W) uint8. instances: (H, W), 0 for none, else the number of a thing. classes: of numbers 1, 2, ….
+    """
+    found = [(n, *box) for n, box in enumerate(ndimage.find_objects(instances), 1) if box is not None]
+    segments = Segments(
+        boxes_xyxy=np.array([(x.start, y.start, x.stop, y.stop) for _, y, x in found], np.int32).reshape(-1, 4),
+        masks=tuple(instances[y, x] == n for n, y, x in found),
+        class_ids=np.array([classes[n - 1] for n, _, _ in found], np.uint8),
+        scores=np.ones(len(found), np.float32),
+    )
+    only_things = np.where(instances > 0, labels, VOID).astype(np.uint8)
+    given = ((labels, None), (only_things, segments), (labels, segments))
+    semantic, instance, panoptic = (
+        Prediction("truth", space, ids, None, objects, StageTimes(0, 0, 0, 0)) for ids, objects in given
+    )
+    return semantic, instance, panoptic
 
 
 def area(labels: np.ndarray, place_yx: tuple[int, int]) -> np.ndarray:

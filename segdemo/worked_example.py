@@ -39,7 +39,7 @@ class Grids:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One score in [0, 1], NaN for none, and how it comes about. classes: how many it is a mean of, None for no mean."""
+    """One score in [0, 1], NaN for none, and the rule it follows. classes: how many it is a mean of; None: of none."""
 
     name: str
     value: float
@@ -100,9 +100,8 @@ def judge(truths: Sequence[np.ndarray], predictions: Sequence[np.ndarray]) -> li
             "decide it, and a class that is never found costs only its pixels.",
         )  # fmt: skip
     )
-    borders = [count_boundaries(*pair, size, _BORDER) for pair in pairs]
-    iou = sum(b.intersection for b in borders) / np.maximum(sum(b.union for b in borders), 1)
-    present = sum(b.union for b in borders) > 0
+    iou = _sum([count_boundaries(*pair, size, _BORDER) for pair in pairs]).iou()
+    present = ~np.isnan(iou)
     mean = float(iou[present].mean()) if present.any() else np.nan
     rule = "IoU of the outermost pixels of each class alone. The inside, easy and large, no longer helps."
     found.append(Verdict("Boundary IoU", mean, int(present.sum()), rule))
@@ -110,6 +109,11 @@ def judge(truths: Sequence[np.ndarray], predictions: Sequence[np.ndarray]) -> li
     rule = "An object counts where more than half of it is met. Its score is how well objects match, times how many do."
     found.append(Verdict("Panoptic quality", quality.pq, quality.classes, rule))
     return found
+
+
+def class_ious(truths: Sequence[np.ndarray], predictions: Sequence[np.ndarray]) -> np.ndarray:
+    """(C,) float64: the IoU of each class of `SPACE` from the pixels of all pictures, NaN for one that is nowhere."""
+    return _sum([count(t, p, len(SPACE.classes)) for t, p in zip(truths, predictions, strict=True)]).iou()
 
 
 def _sum(parts: Sequence) -> Any:

@@ -25,7 +25,7 @@ if not specs:
     st.stop()
 fields.show(specs, picture)
 st.caption(
-    "The ring holds half of the gradient. Colours are added up without sign and smoothed a little; each map has its own "
-    "scale. It is of this picture and this place: another place, another field."
+    "The ring holds half of the gradient. Colours are added up without sign and smoothed a little; each map has its "
+    "own scale. It is of this picture and this place: another place, another field."
 )
 about.starter_note(specs)

@@ -35,8 +35,8 @@ def trace(model: Model, image: InputImage) -> Trace:
         [answer] = model.postprocess(outputs, image.size_hw)
         coarse = logits.argmax(1, keepdim=True).float()
         early = F.interpolate(coarse, image.size_hw, mode="nearest-exact")[0, 0].byte()
-        arrays = (one[0].float().contiguous().cpu().numpy() for one in (inputs, logits))
-        return Trace(*arrays, labels=answer.labels, early=early.cpu().numpy())
+        seen, scores = (one[0].float().contiguous().cpu().numpy() for one in (inputs, logits))
+        return Trace(seen, scores, answer.labels, early.cpu().numpy())
 
 
 def enlarged(logits: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:

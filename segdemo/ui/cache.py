@@ -202,6 +202,16 @@ def trace(picture_id: str, key: str, device: str, precision: models.Precision, _
     return traced
 
 
+@st.cache_data(max_entries=16, show_spinner=False)
+def augmented(
+    picture_id: str, seed: int, count: int, _image: InputImage, _labels: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """`training.examples.augmented` of a picture and its labels."""
+    from segdemo.training import examples  # imported here: it needs torch, which takes seconds
+
+    return examples.augmented(_image.rgb, _labels, seed, count)
+
+
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs={LabelSpace: lambda space: space.name})
 def label_image(name: str, space: LabelSpace, size_hw: tuple[int, int], data: bytes) -> np.ndarray:
     """A label image in the classes of a label space, (H, W) uint8. Raises `ImageError`."""

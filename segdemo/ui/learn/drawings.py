@@ -119,7 +119,8 @@ def _arc(centres: list[float], sketch: Sketch, pair: tuple[int, int]) -> str:
     tops = [_MIDDLE - part.size * _TALL / 2 for part in sketch.parts]
     start, end = tops[first] - 3, tops[last] - 3
     peak = min(tops[first : last + 1]) - 14 - 5 * (last - first)
-    return f'<path d="M{centres[first]:.0f} {start:.0f} C{centres[first]:.0f} {peak:.0f} {centres[last]:.0f} {peak:.0f} {centres[last]:.0f} {end:.0f}"/>'
+    left, right = centres[first], centres[last]
+    return f'<path d="M{left:.0f} {start:.0f} C{left:.0f} {peak:.0f} {right:.0f} {peak:.0f} {right:.0f} {end:.0f}"/>'
 
 
 def _box(x: float, size: float, width: float, color: str, opacity: float = 1) -> str:

@@ -58,7 +58,7 @@ def show(specs: Sequence[ModelSpec], picture: Picture) -> None:
         half, most = (reach(outcome, place, share) for share in _SHARES)
         note = f"half of it within {half:.0f} pixels, 95 % within {most:.0f}"
         drawn = overlay.encode_jpeg(_drawn(picture.image().rgb, outcome, place, half))
-        panes.append(Pane(story.short_title(spec), drawn, f"{spec.title}: {note} of the place", note))
+        panes.append(Pane(story.short_title(spec), f"{spec.year}", drawn, f"{spec.title}: {note} of the place", note))
     waiting.empty()
     if panes:
         pointing.show("learn:fields", panes, picture, place)
@@ -85,12 +85,12 @@ def _field(
 def _drawn(rgb: np.ndarray, field: np.ndarray, place: tuple[int, int], radius: float) -> np.ndarray:
     """The picture in grey, lit where the field is strong, with a ring that holds half of it."""
     smooth = ndimage.gaussian_filter(field, max(field.shape) / 160)
-    strength = (smooth / np.quantile(smooth, 0.999).clip(1e-12)).clip(0, 1) ** 0.5
+    strength = (smooth / np.quantile(smooth, 0.999).clip(1e-12)).clip(0, 1) ** 0.4
     steps = strength[..., None] * (len(_COLORS) - 1)
     below = steps[..., 0].astype(np.intp).clip(max=len(_COLORS) - 2)
     color = _COLORS[below] + (_COLORS[below + 1] - _COLORS[below]) * (steps - below[..., None])
-    grey = rgb.mean(axis=2, keepdims=True) * 0.45
-    weight = strength[..., None] ** 0.5 * 0.85
+    grey = rgb.mean(axis=2, keepdims=True) * 0.5
+    weight = (1.6 * strength[..., None]).clip(0, 0.92)
     picture = Image.fromarray((grey * (1 - weight) + color * weight + 0.5).astype(np.uint8))
     line = max(1, round(max(field.shape) / 400))
     y, x = place

@@ -1,6 +1,5 @@
 """The same pixels under three questions, and what each answer says of one place."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -8,12 +7,12 @@ import pandas as pd
 import streamlit as st
 
 from segdemo import overlay, places, words
-from segdemo.labels import VOID
+from segdemo.labels import CAMVID, VOID
 from segdemo.models import catalog
 from segdemo.palettes import colorblind
 from segdemo.places import Here
 from segdemo.prediction import Prediction
-from segdemo.ui import runs, text, views
+from segdemo.ui import cache, runs, state, text, views
 from segdemo.ui.cache import Run
 from segdemo.ui.learn import pointing
 from segdemo.ui.learn.pointing import Pane
@@ -21,15 +20,19 @@ from segdemo.ui.pictures import Picture
 
 QUESTIONS: Final = {
     "starter/segformer": ("Semantic", "Which class is each pixel?"),
-    "starter/maskrcnn": ("Instance", "Which objects are there, one by one?"),
-    "starter/mask2former": ("Panoptic", "Both: everything is named, and things are counted."),
+    "starter/maskrcnn": ("Instance", "Which things are there?"),
+    "starter/mask2former": ("Panoptic", "Both at once, please?"),
 }
 _OPACITY: Final = 0.6
+Answers = tuple[Prediction, Prediction, Prediction]  # semantic, instance, panoptic
 _ALL_OBJECTS: Final = frozenset(range(255))
 
 
-def answers(picture: Picture) -> list[Run] | None:
+def answers(picture: Picture) -> Answers | None:
     """The three answers, in the order of `QUESTIONS`; None where one failed, which is told on the page."""
+    if picture.seed is not None and _wants_truth():
+        scene = cache.scene(picture.seed)
+        return places.true_answers(scene.labels, scene.instances, scene.instance_classes, CAMVID)
     specs = [catalog.find(key) for key in QUESTIONS]
     waiting = st.empty()
     outcomes = [outcome for *_, outcome in runs.answers(specs, picture, lambda: views.grid(waiting, picture, specs))]
@@ -38,14 +41,25 @@ def answers(picture: Picture) -> list[Run] | None:
         if isinstance(outcome, runs.Failure):
             st.markdown(f"**{kind}**")
             outcome.show()
-    answered = [outcome for outcome in outcomes if isinstance(outcome, Run)]
-    return answered if len(answered) == len(specs) else None
+    if not all(isinstance(outcome, Run) for outcome in outcomes):
+        return None
+    semantic, instance, panoptic = (outcome.prediction for outcome in outcomes if isinstance(outcome, Run))
+    return semantic, instance, panoptic
 
 
-def show(picture: Picture, answered: Sequence[Run]) -> None:
+def _wants_truth() -> bool:
+    choices = ("What three networks say", "What is right")
+    chosen = st.segmented_control(
+        "Answers", choices, default=choices[0], required=True, key=state.LEARN_ANSWERS, persist_state="session",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    return chosen == choices[1]
+
+
+def show(picture: Picture, answered: Answers) -> None:
     """The three pictures with one cross, and what stands at it."""
-    semantic, instance, panoptic = (run.prediction for run in answered)
-    place = pointing.place(picture, places.telling(semantic.labels, panoptic))
+    semantic, instance, panoptic = answered
+    place = pointing.place(picture, places.telling(semantic.labels, instance))
     here = [places.look(one, place) for one in (semantic, instance, panoptic)]
     rgb = picture.image().rgb
     drawn = (
@@ -54,9 +68,9 @@ def show(picture: Picture, answered: Sequence[Run]) -> None:
         _objects(overlay.blend(rgb, panoptic.labels, panoptic.space.palette(), _OPACITY), panoptic),
     )
     marks = (here[0].area, here[1].mask, here[2].mask if here[2].mask is not None else here[2].area)
-    told = _semantic(here[0], semantic, panoptic), _instance(here[1], instance), _panoptic(here[2], panoptic)
+    told = _semantic(here[0], semantic, instance), _instance(here[1], instance), _panoptic(here[2], panoptic)
     panes = [
-        Pane(f"{kind}: {question}", overlay.encode_jpeg(_marked(one, mark)), f"{kind} answer of the model", note)
+        Pane(kind, question, overlay.encode_jpeg(_marked(one, mark)), f"{kind} answer of the model", note)
         for (kind, question), one, mark, note in zip(QUESTIONS.values(), drawn, marks, told, strict=True)
     ]
     st.markdown("Point at a place, best where two things touch: the white line shows what each answer takes it for.")
@@ -64,9 +78,9 @@ def show(picture: Picture, answered: Sequence[Run]) -> None:
     _legend(semantic, panoptic)
 
 
-def compare(answered: Sequence[Run]) -> None:
+def compare(answered: Answers) -> None:
     """What can be asked of each kind, with the numbers of this picture."""
-    semantic, instance, panoptic = (run.prediction for run in answered)
+    semantic, instance, panoptic = answered
     thing, stuff = _largest(panoptic, things=True), _largest(panoptic, things=False)
     name = panoptic.space.classes
     rows = [
@@ -89,19 +103,19 @@ def compare(answered: Sequence[Run]) -> None:
     table = pd.DataFrame(rows, columns=["on this picture", *(kind for kind, _ in QUESTIONS.values())])
     st.table(table.set_index("on this picture"))
     st.caption(
-        "Three networks gave these numbers, so they need not agree. An instance model names only things, and says how "
+        "Three networks give three answers, which need not agree. An instance model names only things, and says how "
         "sure it is of each; its masks may overlap. Panoptic segments never do."
     )
 
 
-def _semantic(here: Here, semantic: Prediction, panoptic: Prediction) -> str:
+def _semantic(here: Here, semantic: Prediction, instance: Prediction) -> str:
     if here.class_id == VOID:
         return "nothing assigned here"
     pixels, name = np.count_nonzero(here.area), semantic.space.classes[here.class_id]
     told = f"{name}: one area of {pixels:,} pixels"
-    inside = places.objects_in(here.area, panoptic)
+    inside = places.objects_in(here.area, instance)
     if here.class_id in semantic.space.things and inside > 1:
-        return f"{told}. The panoptic model counts {inside} objects in it; this answer cannot."
+        return f"{told}. It holds {inside} things, and this answer cannot tell."
     return f"{told}, {words.percent(pixels / here.area.size)} of the picture"
 
 
@@ -127,7 +141,8 @@ def _object(here: Here, prediction: Prediction) -> str:
     class_id, score = int(segments.class_ids[here.number - 1]), float(segments.scores[here.number - 1])
     alike = np.flatnonzero(segments.class_ids == class_id).tolist()
     nth = alike.index(here.number - 1) + 1
-    return f"{prediction.space.classes[class_id]} {nth} of {len(alike)}, {score:.0%} sure"
+    sure = f", {score:.0%} sure" if score < 1 else ""
+    return f"{prediction.space.classes[class_id]} {nth} of {len(alike)}{sure}"
 
 
 def _objects(rgb: np.ndarray, prediction: Prediction) -> np.ndarray:
@@ -165,7 +180,7 @@ def _legend(*predictions: Prediction) -> None:
     for prediction in predictions:
         present += np.bincount(prediction.labels.ravel(), minlength=256)
     ids = np.argsort(-present[: len(space.classes)])
-    names = [f"{text.swatch(space.colors[i])} {text.plain(space.classes[i])}" for i in ids if present[i]]
+    names = [text.keyed(space.colors[i], space.classes[i]) for i in ids if present[i]]
     st.markdown("&ensp; ".join(names))
     st.caption("Classes have these colours; single objects have colours of their own.")
 

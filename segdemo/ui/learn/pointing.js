@@ -22,16 +22,18 @@ class Pointing {
     this.move(data.at);
   }
 
-  pane({ title, url, alt, note }) {
+  pane({ title, subtitle, url, alt, note }) {
     const figure = document.createElement("figure");
     const caption = document.createElement("figcaption");
-    caption.textContent = title;
+    const small = document.createElement("small");
+    small.textContent = subtitle;
+    caption.append(title, " ", small);
     const stage = document.createElement("div");
     stage.className = "stage";
     stage.style.aspectRatio = this.ratio;
     stage.tabIndex = 0;
     stage.setAttribute("role", "application");
-    stage.setAttribute("aria-label", `${title}: point at a place with a click or the arrow keys`);
+    stage.setAttribute("aria-label", `${title || alt}: point at a place with a click or the arrow keys`);
     const image = document.createElement("img");
     image.src = url;
     image.alt = alt;
@@ -44,7 +46,7 @@ class Pointing {
     const words = document.createElement("p");
     words.className = "note";
     words.textContent = note;
-    figure.append(caption, stage, ...(note ? [words] : []));
+    figure.append(...(title ? [caption] : []), stage, ...(note ? [words] : []));
     return figure;
   }
 

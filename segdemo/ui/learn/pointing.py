@@ -26,13 +26,14 @@ class Pane:
     """One of the pictures. jpeg: its file. alt: what it shows, for those who do not see it. note: words below it."""
 
     title: str
+    subtitle: str
     jpeg: bytes
     alt: str
     note: str = ""
 
 
 def place(picture: Picture, default_yx: tuple[int, int]) -> tuple[int, int]:
-    """The pixel (row, column) that the person has pointed at in this picture, or the default."""
+    """The pixel (row, column) that the person has pointed at in this picture, on any page; else the default."""
     height, width = picture.image().size_hw
     pointed = state.place(picture.id)
     if pointed is None:
@@ -46,7 +47,13 @@ def show(key: str, panes: Sequence[Pane], picture: Picture, place_yx: tuple[int,
     height, width = picture.image().size_hw
     data = {
         "panes": [
-            {"title": p.title, "alt": p.alt, "note": p.note, "url": media.url(p.jpeg, "image/jpeg", f"{key} {i}")}
+            {
+                "title": p.title,
+                "subtitle": p.subtitle,
+                "alt": p.alt,
+                "note": p.note,
+                "url": media.url(p.jpeg, "image/jpeg", f"{key} {i}"),
+            }
             for i, p in enumerate(panes)
         ],
         "width": width,

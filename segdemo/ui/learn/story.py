@@ -4,7 +4,6 @@ from typing import Final
 
 import streamlit as st
 
-from segdemo import words
 from segdemo.models import catalog
 from segdemo.models.catalog import ModelSpec
 from segdemo.models.families import FAMILIES, Family
@@ -12,7 +11,7 @@ from segdemo.ui import runs, text, views
 from segdemo.ui.learn import drawings, timeline
 from segdemo.ui.pictures import Picture
 
-_ONLY_INSTANCES: Final = "It names things alone; what is grey or bare has no answer."
+_ONLY_INSTANCES: Final = "It names things alone; the rest has no answer."
 
 
 def starters() -> dict[str, ModelSpec]:
@@ -74,7 +73,7 @@ def _answer(family: Family, picture: Picture) -> None:
         return
     views.preview(waiting, run, picture, views.usual_looks([spec])[spec.key])
     alone = f" {_ONLY_INSTANCES}" if spec.task == "instance" else ""
-    st.caption(f"**{text.plain(spec.title)}** on this picture, {words.duration(run.prediction.times.total_s)}.{alone}")
+    st.caption(f"**{text.plain(spec.title)}** on this picture.{alone}")
 
 
 def _move_on(family: Family) -> None:
