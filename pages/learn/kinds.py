@@ -4,7 +4,7 @@ import streamlit as st
 
 from segdemo.models import catalog
 from segdemo.ui import about
-from segdemo.ui.learn import kinds, lesson
+from segdemo.ui.learn import kinds, lesson, links
 
 picture = lesson.begin(
     "Three kinds of segmentation",
@@ -17,4 +17,4 @@ if answered is None:
 kinds.show(picture, answered)
 kinds.compare(answered)
 about.starter_note([catalog.find(key) for key in kinds.QUESTIONS])
-lesson.link(lesson.STORY, "How networks learned to answer them")
+links.show(links.STORY, "How networks learned to answer them")

@@ -16,8 +16,8 @@ story.show(family, picture)
 st.subheader("What one pixel looks at", anchor=False)
 st.markdown(
     "Point at a place. The heat shows which pixels of the picture move the answer there: the gradient of that one "
-    "score on the input, the [effective receptive field](https://arxiv.org/abs/1701.04128). Dilation scatters it, a "
-    "pyramid gives it rings, attention throws it over the whole picture."
+    "score on the input, the [effective receptive field](https://arxiv.org/abs/1701.04128). Dilated kernels leave "
+    "spots far out; attention sends a thin share across the whole picture: hold the ring against the 95 %."
 )
 specs = fields.choose()
 if not specs:

@@ -10,7 +10,8 @@ from typing import Final
 TEAL: Final = "#1f8f86"  # what shrinks and understands
 AMBER: Final = "#d9a441"  # what enlarges and draws
 VIOLET: Final = "#9274c8"  # what asks: queries, class tokens, words
-_WIDTH, _HEIGHT, _MIDDLE = 560, 206, 92
+_WIDTH, _HEIGHT, _MIDDLE = 560, 186, 98
+_LETTER: Final = 7.2  # pixels of one, about
 _TALL: Final = 104  # pixels of a map at the picture's size
 
 
@@ -39,7 +40,7 @@ _PICTURE = Part("picture", 1, "picture")
 _ANSWER = Part("answer", 1, "classes")
 _SHRINKING = (Part("map", 0.72), Part("map", 0.5, "convolutions"), Part("map", 0.36), Part("map", 0.25))
 _DILATED = (Part("map", 0.72), Part("map", 0.5), Part("dilated", 0.5), Part("dilated", 0.5, "dilated"))
-_PYRAMID = (Part("map", 0.72), Part("map", 0.5), Part("map", 0.36), Part("map", 0.25, "backbone"))
+_PYRAMID = (Part("map", 0.72), Part("map", 0.5, "backbone"), Part("map", 0.36), Part("map", 0.25))
 
 SKETCHES: Final[dict[str, Sketch]] = {
     "FCN": Sketch((_PICTURE, *_SHRINKING, Part("drawn", 0.36), Part("drawn", 0.5, "added"), _ANSWER),
@@ -58,7 +59,7 @@ SKETCHES: Final[dict[str, Sketch]] = {
                        _ANSWER), ((3, 5), (2, 6), (1, 7))),
     "FastFCN": Sketch((_PICTURE, *_PYRAMID, Part("drawn", 0.5, "joint upsampling"), _ANSWER), ((2, 5), (3, 5))),
     "LR-ASPP": Sketch((_PICTURE, Part("map", 0.72), Part("map", 0.5, "mobile"), Part("map", 0.36),
-                       Part("words", 0.4, "gate"), Part("drawn", 0.5, "added"), _ANSWER), ((2, 5),)),
+                       Part("gate", 0.4, "gate"), Part("drawn", 0.5, "added"), _ANSWER), ((2, 5),)),
     "EfficientNet": Sketch((Part("map", 0.36, "small"), Part("arrow", 0.4, "deeper"), Part("map", 0.36),
                             Part("map", 0.36), Part("arrow", 0.4, "wider, larger"), Part("wide", 0.72),
                             Part("wide", 0.72, "all by one rule"), Part("wide", 0.72))),
@@ -72,17 +73,17 @@ SKETCHES: Final[dict[str, Sketch]] = {
                         ((1, 5), (2, 5), (3, 5))),
     "BEiT": Sketch((_PICTURE, Part("hidden", 0.5, "some hidden"), Part("tokens", 0.5), Part("tokens", 0.5, "guessed"),
                     Part("drawn", 0.72), _ANSWER)),
-    "MaskFormer": Sketch((_PICTURE, *_PYRAMID, Part("drawn", 0.72, "pixel decoder"), Part("asking", 0.7, "queries"),
-                          Part("masks", 1, "mask + class")), ((5, 7),)),
+    "MaskFormer": Sketch((_PICTURE, *_PYRAMID, Part("drawn", 0.72, "decoder"), Part("asking", 0.7, "queries"),
+                          Part("masks", 1, "masks")), ((5, 7),)),
     "MobileViT": Sketch((_PICTURE, Part("map", 0.72), Part("map", 0.5), Part("tokens", 0.36, "attention inside"),
                          Part("map", 0.36), Part("tokens", 0.25), Part("drawn", 0.5), _ANSWER)),
     "Mask2Former": Sketch((_PICTURE, *_PYRAMID, Part("drawn", 0.36), Part("drawn", 0.5), Part("drawn", 0.72, "scales"),
-                           Part("asking", 0.7, "queries"), Part("masks", 1, "mask + class")),
+                           Part("asking", 0.7, "queries"), Part("masks", 1, "masks")),
                           ((5, 8), (6, 8), (7, 9))),
-    "OneFormer": Sketch((_PICTURE, *_PYRAMID, Part("drawn", 0.5), Part("drawn", 0.72), Part("words", 0.4, "the task"),
-                         Part("asking", 0.7, "queries"), Part("masks", 1, "mask + class")), ((5, 8), (6, 9))),
+    "OneFormer": Sketch((_PICTURE, *_PYRAMID, Part("drawn", 0.5), Part("drawn", 0.72), Part("task", 0.4, "task"),
+                         Part("asking", 0.7, "queries"), Part("masks", 1, "masks")), ((5, 8), (6, 9))),
     "EoMT": Sketch((_PICTURE, Part("tokens", 0.5), Part("tokens", 0.5, "patches"), Part("tokens", 0.5),
-                    Part("joined", 0.5), Part("joined", 0.5, "with queries"), Part("masks", 1, "mask + class"))),
+                    Part("joined", 0.5), Part("joined", 0.5, "with queries"), Part("masks", 1, "masks"))),
 }  # fmt: skip
 
 
@@ -98,19 +99,21 @@ def svg(sketch: Sketch, ink: str) -> str:
     ]
     arcs = [_arc(centres, sketch, pair) for pair in sketch.handed]
     parts = [_PARTS[part.kind][0](left, part.size) for left, part in zip(lefts, sketch.parts, strict=True)]
-    named = [
-        f'<text x="{min(max(x, 30), _WIDTH - 34):.0f}" y="{_HEIGHT - 12}">{part.words}</text>'
-        for x, part in zip(centres, sketch.parts, strict=True)
-        if part.words
-    ]
+    named = [_named(x, part.words) for x, part in zip(centres, sketch.parts, strict=True) if part.words]
     dots = ' stroke-dasharray="1.5 4.5" stroke-linecap="round"' if sketch.indices else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
-        f'height="{_HEIGHT}" font-family="Source Sans Pro, sans-serif" font-size="13" text-anchor="middle">'
+        f'height="{_HEIGHT}" font-family="Source Sans Pro, sans-serif" font-size="14" text-anchor="middle">'
         f'<g stroke="{ink}" stroke-opacity="0.35" stroke-width="1.5">{"".join(lines)}</g>'
         f'<g fill="none" stroke="{AMBER}" stroke-width="2"{dots}>{"".join(arcs)}</g>'
         f'{"".join(parts)}<g fill="{ink}" fill-opacity="0.8">{"".join(named)}</g></svg>'
     )
+
+
+def _named(x: float, name: str) -> str:
+    """The name of a part below it, within the drawing's edges."""
+    half = _LETTER * len(name) / 2
+    return f'<text x="{min(max(x, half), _WIDTH - half):.0f}" y="{_HEIGHT - 10}">{name}</text>'
 
 
 def _arc(centres: list[float], sketch: Sketch, pair: tuple[int, int]) -> str:
@@ -215,8 +218,11 @@ def _hidden(x: float, size: float) -> str:
     )
 
 
-def _words(x: float, size: float) -> str:
-    return _box(x, size, 40, VIOLET, 0.25) + f'<text x="{x + 20:.0f}" y="{_MIDDLE + 5}" fill="{VIOLET}">×</text>'
+def _sign(x: float, size: float, sign: str) -> str:
+    return (
+        _box(x, size, 40, VIOLET, 0.25)
+        + f'<text x="{x + 20:.0f}" y="{_MIDDLE + 7}" fill="{VIOLET}" font-size="20">{sign}</text>'
+    )
 
 
 def _arrow(x: float, size: float) -> str:
@@ -240,6 +246,7 @@ _PARTS: Final[dict[str, tuple[Callable[[float, float], str], int]]] = {
     "hidden": (_hidden, 18),
     "asking": (_asking, 10),
     "joined": (_joined, 28),
-    "words": (_words, 40),
+    "gate": (lambda x, size: _sign(x, size, "×"), 40),
+    "task": (lambda x, size: _sign(x, size, "?"), 40),
     "arrow": (_arrow, 26),
 }

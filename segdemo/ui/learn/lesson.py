@@ -1,4 +1,4 @@
-"""What all Learn pages share: the heading, the picture at a size that answers at once, and links from other pages."""
+"""What all Learn pages share: the heading, and the picture at a size that answers at once."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,11 +10,6 @@ from segdemo.ui import cache, frame, text
 from segdemo.ui.pictures import Picture
 
 MOST_SIDE: Final = 960  # pixels
-KINDS: Final = "pages/learn/kinds.py"
-STORY: Final = "pages/learn/story.py"
-PIXELS: Final = "pages/learn/pixels.py"
-SCORES: Final = "pages/learn/scores.py"
-USES: Final = "pages/learn/uses.py"
 
 
 @dataclass(frozen=True)
@@ -45,8 +40,3 @@ def _described(picture: Picture, size_hw: tuple[int, int]) -> str:
     if small_hw != size_hw:
         return f"Shown on {name}, shrunk for this page to {small_hw[1]} × {small_hw[0]} pixels."
     return f"Shown on {name}, {size_hw[1]} × {size_hw[0]} pixels."
-
-
-def link(page: str, label: str) -> None:
-    """A small link to a Learn page, where a word of its is used."""
-    st.page_link(page, label=label, icon=":material/school:")

@@ -64,7 +64,8 @@ def telling(trace: Trace) -> tuple[int, int]:
     height, width = differs.shape
     if not differs.any():
         return height // 2, width // 2
-    crowd = ndimage.uniform_filter(differs.astype(np.float32), [max(8, side // _ZOOM) for side in differs.shape])
+    window = [max(8, side // _ZOOM) for side in differs.shape]
+    crowd = ndimage.uniform_filter(differs.astype(np.float32), window, mode="constant")  # outside the picture: none
     row, column = np.unravel_index(np.where(differs, crowd, 0).argmax(), differs.shape)
     return int(row), int(column)
 
@@ -109,7 +110,7 @@ def forward(trace: Trace, spec: ModelSpec, picture: Picture, place: tuple[int, i
     size_hw, grid_hw = trace.labels.shape, trace.logits.shape[1:]
     coarser = size_hw[1] / grid_hw[1]
     _step("3", "Forward: one score per class", "The network gives every class a score, a logit, on a grid "
-          f"{coarser:.0f} times coarser than the picture. Only differences between classes count: the highest wins.")  # fmt: skip
+          f"{coarser:.0f} times coarser than the picture. Only differences between classes count.")  # fmt: skip
     names, there = spec.space.classes, int(trace.labels[place])
     name = st.selectbox("Logits of the class", names, index=there, key=f"learn:class:{there}")
     class_id = names.index(name)

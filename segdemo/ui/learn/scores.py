@@ -4,15 +4,20 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
-from segdemo import worked_example
+from segdemo import confusion, worked_example
+from segdemo.confusion import CONVENTIONS, per_image_mean_iou
 from segdemo.labels import VOID
-from segdemo.ui import state, text
+from segdemo.models import catalog
+from segdemo.ui import runs, state, text
+from segdemo.ui.pictures import Picture
 from segdemo.worked_example import EXAMPLES, SPACE, Grids, Verdict
 
 _HERE: Final = Path(__file__).parent
 _KEY: Final = "learn:painting"
+_STARTER: Final = "starter/deeplabv3"
 _MEANS: Final = 6  # of the verdicts are mean IoUs by the rule of one system or another
 
 _component = st.components.v2.component(
@@ -67,6 +72,36 @@ def show(now: Pairs, before: Pairs | None) -> None:
     _cards(verdicts[:_MEANS], old[:_MEANS])
     st.subheader("Other questions, other scores", anchor=False)
     _cards(verdicts[_MEANS:], old[_MEANS:])
+
+
+def on_picture(picture: Picture) -> None:
+    """The same rules on a network's answer for a scene, whose labels are known."""
+    st.subheader("The same rules on a picture", anchor=False)
+    truth = picture.own_labels()
+    if truth is None:
+        st.info("Choose a sample scene in the sidebar: its labels are known, so that a network can be scored on it.")
+        return
+    spec, waiting = catalog.find(_STARTER), st.empty()
+    [(_, _, run)] = runs.answers([spec], picture, lambda: [waiting])
+    waiting.empty()
+    if isinstance(run, runs.Failure):
+        run.show()
+        return
+    counts = confusion.count(truth, run.prediction.labels, len(spec.space.classes))
+    rows = []
+    for convention, rule in CONVENTIONS.items():
+        one = convention == "per_image"
+        mean = per_image_mean_iou(counts.tally()[None]) if one else counts.mean_iou(convention)
+        rows.append((rule.title, 100 * mean.value, mean.classes))
+    table = pd.DataFrame(rows, columns=["rule", "mean IoU %", "classes"])
+    bar = st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.1f")
+    st.dataframe(table, hide_index=True, column_config={"mean IoU %": bar}, placeholder="no score",
+                 alt="Mean IoU of one answer by every rule")  # fmt: skip
+    missing = len(spec.space.classes) - np.count_nonzero(counts.support())
+    st.caption(
+        f"{spec.title} on {text.plain(picture.name)}, scored with the scene's own labels, in which {missing} of its "
+        f"{len(spec.space.classes)} classes do not occur."
+    )
 
 
 def _cards(verdicts: list[Verdict], old: list[Verdict]) -> None:
