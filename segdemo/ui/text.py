@@ -48,7 +48,8 @@ def knows(spec: ModelSpec) -> str:
 
 def keyed(color: tuple[int, int, int], name: str) -> str:
     """A name behind a small square of its colour, as markdown that is not broken between lines."""
-    return f"{swatch(color).rstrip()}\u00a0{plain(name)}".replace(" ", "\u00a0")
+    square = swatch(color).rstrip().replace("\u2002\u200a", "\u2007\u2007")  # a space that no line breaks at
+    return f"{square}\u00a0{plain(name)}".replace(" ", "\u00a0")
 
 
 def swatch(color: tuple[int, int, int]) -> str:

@@ -62,7 +62,7 @@ def show(now: Pairs, before: Pairs | None) -> None:
     """The IoU of each class, and a card for every score, with its change by the last stroke."""
     ious = worked_example.class_ious(*zip(*now, strict=True))
     named = [
-        f"{text.swatch(color)} {name} **{'none' if np.isnan(iou) else _percent(iou)}**"
+        f"{text.swatch(color)} {name} **{_percent(iou)}**"
         for name, color, iou in zip(SPACE.classes, SPACE.colors, ious.tolist(), strict=True)
     ]
     st.markdown("IoU of each class: &ensp;" + " &ensp; ".join(named))
@@ -92,11 +92,8 @@ def on_picture(picture: Picture) -> None:
     for convention, rule in CONVENTIONS.items():
         one = convention == "per_image"
         mean = per_image_mean_iou(counts.tally()[None]) if one else counts.mean_iou(convention)
-        rows.append((rule.title, 100 * mean.value, mean.classes))
-    table = pd.DataFrame(rows, columns=["rule", "mean IoU %", "classes"])
-    bar = st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.1f")
-    st.dataframe(table, hide_index=True, column_config={"mean IoU %": bar}, placeholder="no score",
-                 alt="Mean IoU of one answer by every rule")  # fmt: skip
+        rows.append((rule.title, _percent(mean.value), str(mean.classes)))
+    st.table(pd.DataFrame(rows, columns=["rule", "mean IoU", "over classes"]).set_index("rule"))
     missing = len(spec.space.classes) - np.count_nonzero(counts.support())
     st.caption(
         f"{spec.title} on {text.plain(picture.name)}, scored with the scene's own labels, in which {missing} of its "
@@ -112,14 +109,14 @@ def _cards(verdicts: list[Verdict], old: list[Verdict]) -> None:
                 over = "" if verdict.classes is None else f" Here over {verdict.classes} classes."
                 st.metric(
                     verdict.name,
-                    "no score" if np.isnan(verdict.value) else _percent(verdict.value),
+                    _percent(verdict.value),
                     f"{change:+.1f}" if abs(change) >= 0.05 else None,
                 )
                 st.caption(f"{verdict.rule}{over}")
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return "no score" if np.isnan(value) else f"{100 * value:.1f} %"
 
 
 def _moved() -> None:

@@ -103,29 +103,30 @@ USES: Final[tuple[Use, ...]] = (
 
 def show(use: Use, picture: Picture) -> None:
     """One use: words on the left, what its model makes of the picture on the right."""
-    fitting = _fitting(use)
+    found = fitting(use)
     st.subheader(f"{use.icon} {use.name}", anchor=False)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown(use.purpose)
-        if fitting is not None:
-            _checkpoint(fitting, use)
+        if found is not None:
+            _checkpoint(found, use)
         if use.missing:
             st.markdown(f"**What is missing.** {use.missing}")
         st.markdown("**Beware**\n\n" + "\n".join(f"- {sentence}" for sentence in use.beware))
     with right:
-        _answer(use, fitting, picture)
+        _answer(use, found, picture)
 
 
-def _fitting(use: Use) -> ModelSpec | None:
+def fitting(use: Use) -> ModelSpec | None:
+    """The checkpoint of the catalogue that fits best, None where none does."""
     specs = {spec.key: spec for spec in catalog.CATALOG}
     return next((specs[key] for key in use.keys if key in specs), None)
 
 
-def _runnable(fitting: ModelSpec | None) -> ModelSpec:
+def _runnable(found: ModelSpec | None) -> ModelSpec:
     """The fitting checkpoint where it is here already, else a starter: a page to read downloads nothing."""
-    if fitting is not None and weights.state(fitting) != "absent":
-        return fitting
+    if found is not None and weights.state(found) != "absent":
+        return found
     return catalog.find(STARTER)
 
 
@@ -139,8 +140,8 @@ def _checkpoint(spec: ModelSpec, use: Use) -> None:
     st.caption(f"Labels: {labels}. Licence: {text.plain(spec.licence)}.")
 
 
-def _answer(use: Use, fitting: ModelSpec | None, picture: Picture) -> None:
-    spec = _runnable(fitting)
+def _answer(use: Use, found: ModelSpec | None, picture: Picture) -> None:
+    spec = _runnable(found)
     waiting = st.empty()
     [(_, _, run)] = runs.answers([spec], picture, lambda: [waiting])
     if isinstance(run, runs.Failure):
@@ -153,7 +154,7 @@ def _answer(use: Use, fitting: ModelSpec | None, picture: Picture) -> None:
     views.preview(waiting, run, picture, replace(look, visible=look.visible & frozenset(drawn), opacity=0.6))
     shares = np.bincount(run.prediction.labels.ravel(), minlength=256) / run.prediction.labels.size
     _shares(drawn, shares, classes, look.palette)
-    why = "" if spec == fitting else " for want of a fitting one" if fitting is None else ": the other is not here yet"
+    why = "" if spec == found else " for want of a fitting one" if found is None else ": the other is not here yet"
     st.caption(f"{text.plain(spec.title)} on this picture{why}.")
 
 
