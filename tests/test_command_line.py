@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -316,7 +317,10 @@ def test_an_interruption_ends_it_quietly(tmp_path):
     os.mkfifo(pipe)
     words = ["predict", str(pipe), "--model", FCN, "--out", str(tmp_path / "out")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "segdemo", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "segdemo", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # tests in the background inherit SIG_IGN
     )
 
     with pipe.open("wb"):  # opens once the program reads at the other end

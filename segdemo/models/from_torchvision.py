@@ -23,6 +23,7 @@ from segdemo.images import InputImage
 from segdemo.labels import VOID, LabelSpace
 from segdemo.models import SCORE_THRESHOLD, Answer, Model, Precision, Progress
 from segdemo.models.catalog import ModelSpec
+from segdemo.models.checked_convolutions import replace_faulty
 from segdemo.models.mask_pasting import paste
 from segdemo.models.normalising import normalised
 from segdemo.models.torchvision_networks import Network, build, fold_batch_norms
@@ -45,6 +46,8 @@ def load(
     fold_batch_norms(network.module)
     layout = torch.channels_last if device == "cpu" or precision != "fp32" else torch.contiguous_format
     network.module.to(device=device, dtype=_DTYPES[precision], memory_format=layout)
+    if device == "cpu" and precision != "fp32":
+        replace_faulty(network.module)
     if isinstance(network.module, MaskRCNN):
         return InstanceModel(spec, spec.space, device, precision, trained, network, score_threshold)
     return SemanticModel(spec, spec.space, device, precision, trained, network)

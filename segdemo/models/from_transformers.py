@@ -40,6 +40,7 @@ from segdemo.models import (
 )
 from segdemo.models.architectures import published_configs
 from segdemo.models.catalog import ModelSpec
+from segdemo.models.checked_convolutions import replace_faulty
 from segdemo.models.fused_head import fuse_head
 from segdemo.models.mask_queries import SETTLED, MaskQueries
 from segdemo.models.preprocessing import Preprocessing
@@ -78,6 +79,8 @@ def load(
     network.to(device=device, dtype=_DTYPES[precision])
     if device == "cpu":
         network.to(memory_format=torch.channels_last)
+        if precision != "fp32":
+            replace_faulty(network)
     return kind(spec, spec.space, device, precision, trained, network, prepare, score_threshold)
 
 

@@ -29,3 +29,12 @@ def choose(page, label, option):
         except TimeoutError:
             continue
     raise AssertionError(f"{label!r} does not offer {option!r}")
+
+
+def eventually(page, fact):
+    """Wait for a fact about the page that no element tells of."""
+    for _ in range(300):
+        if fact():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it has not come true within 30 s")
