@@ -121,7 +121,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
         "Mask2Former", 2021, "https://arxiv.org/abs/2112.01527", "Cheng, Misra, Schwing, Kirillov, Girdhar",
         "MaskFormer learned slowly, and special networks still won each task.",
         "Each query attends only inside its own mask of the layer before, one scale after another. One design, trained "
-        "for each task, leads in all three.",
+        "for each task, led all three when it came out.",
     ),
     Family(
         "OneFormer", 2022, "https://arxiv.org/abs/2211.06220", "Jain, Li, Chiu, Hassani, Orlov, Shi",

@@ -11,7 +11,7 @@ from segdemo import models
 from segdemo.datasets.street_scenes import street_scene
 from segdemo.errors import ModelError
 from segdemo.images import InputImage
-from segdemo.models import catalog
+from segdemo.models import catalog, checked_convolutions
 from segdemo.models.mask_queries import MaskQueries
 from segdemo.models.receptive_field import reach, receptive_field
 
@@ -127,6 +127,13 @@ def test_reach_is_the_radius_that_holds_a_share():
     assert reach(field, (4, 4), 0.4) == 0
     assert reach(field, (4, 4), 0.7) == 3
     assert reach(field, (4, 4), 1.0) == 4
+
+
+def test_convolutions_that_were_replaced_for_a_processor_can_be_followed_back(monkeypatch):
+    monkeypatch.setattr(checked_convolutions, "_is_faulty", lambda convolution: True)
+    network = ones(nn.Conv2d(3, 2, 3, padding=1)).to(torch.bfloat16)
+    assert checked_convolutions.replace_faulty(network) == ["0"]
+    assert footprint(receptive_field(small(network), NOISE, (10, 12))) == square(10, 12, 1)
 
 
 @pytest.mark.parametrize("key", ["starter/segformer", "starter/deeplabv3", "starter/mask2former"])

@@ -85,11 +85,11 @@ def _field(
 def _drawn(rgb: np.ndarray, field: np.ndarray, place: tuple[int, int], radius: float) -> np.ndarray:
     """The picture in grey, lit where the field is strong, with a ring that holds half of it."""
     smooth = ndimage.gaussian_filter(field, max(field.shape) / 160)
-    strength = (smooth / np.quantile(smooth, 0.999).clip(1e-12)).clip(0, 1) ** 0.4
+    strength = (smooth / np.quantile(smooth, 0.996).clip(1e-12)).clip(0, 1) ** 0.4
     steps = strength[..., None] * (len(_COLORS) - 1)
     below = steps[..., 0].astype(np.intp).clip(max=len(_COLORS) - 2)
     color = _COLORS[below] + (_COLORS[below + 1] - _COLORS[below]) * (steps - below[..., None])
-    grey = rgb.mean(axis=2, keepdims=True) * 0.5
+    grey = rgb.mean(axis=2, keepdims=True) * 0.55
     weight = (1.6 * strength[..., None]).clip(0, 0.92)
     picture = Image.fromarray((grey * (1 - weight) + color * weight + 0.5).astype(np.uint8))
     line = max(1, round(max(field.shape) / 400))

@@ -17,6 +17,7 @@ class Pointing {
     this.ratio = data.width / data.height;
     const focused = [...this.root.querySelectorAll(".stage")].indexOf(this.root.getRootNode().activeElement);
     this.root.classList.toggle("alone", data.panes.length === 1);
+    this.root.style.setProperty("--least", data.panes.length === 4 ? "320px" : "250px"); // four are two and two
     this.root.replaceChildren(...data.panes.map((pane) => this.pane(pane)));
     this.root.querySelectorAll(".stage")[focused]?.focus();
     this.move(data.at);

@@ -60,10 +60,8 @@ def _checkpoints(family: Family) -> str:
 def _answer(family: Family, picture: Picture) -> None:
     spec = starters().get(family.name)
     if spec is None:
-        st.info(
-            f"No starter: segdemo brings no small {family.name} along. What it changed lives on in those that it does.",
-            icon=":material/image_not_supported:",
-        )
+        with st.container(border=True):
+            st.markdown(f"**No starter.** segdemo brings no small {family.name} along, so there is no answer to show.")
         return
     waiting = st.empty()
     [(_, _, run)] = runs.answers([spec], picture, lambda: [waiting])
