@@ -94,5 +94,7 @@ def telling(labels: np.ndarray, prediction: Prediction) -> tuple[int, int]:
 
 def _deepest(mask: np.ndarray) -> tuple[int, int]:
     """The pixel (row, column) of a mask that is farthest from its rim."""
-    row, column = np.unravel_index(np.argmax(ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]), mask.shape)
-    return int(row), int(column)
+    [(rows, columns)] = ndimage.find_objects(mask.astype(np.int32))
+    depth = ndimage.distance_transform_edt(np.pad(mask[rows, columns], 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(depth.argmax(), depth.shape)
+    return rows.start + int(row), columns.start + int(column)

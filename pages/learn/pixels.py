@@ -13,7 +13,7 @@ spec = pixels.choose()
 trace = pixels.traced(spec, picture)
 if trace is None:
     st.stop()
-place = pointing.place(picture, pixels.telling(trace))
+place = pointing.place(picture, lambda: pixels.telling(trace))
 pixels.bytes_in(picture, place)
 pixels.prepared(trace, picture, place)
 pixels.augmented(picture)

@@ -177,7 +177,7 @@ def run(picture_id: str, key: str, device: str, precision: models.Precision, _im
     return Run(prediction, loaded.model.device, precision, warm)
 
 
-@st.cache_data(max_entries=48, show_spinner=False)
+@st.cache_data(max_entries=24, show_spinner=False)
 def receptive_field(
     picture_id: str, key: str, device: str, precision: models.Precision, place_yx: tuple[int, int],
     _image: InputImage, _job: Job,

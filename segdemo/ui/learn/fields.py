@@ -46,7 +46,7 @@ def choose() -> list[ModelSpec]:
 def show(specs: Sequence[ModelSpec], picture: Picture) -> None:
     """One heat map for each model, for the place under the cross."""
     height, width = picture.image().size_hw
-    place = pointing.place(picture, (height * 5 // 8, width // 2))
+    place = pointing.place(picture, lambda: (height * 5 // 8, width // 2))
     waiting = st.empty()
     panes = []
     for spec in specs:

@@ -59,7 +59,7 @@ def _wants_truth() -> bool:
 def show(picture: Picture, answered: Answers) -> None:
     """The three pictures with one cross, and what stands at it."""
     semantic, instance, panoptic = answered
-    place = pointing.place(picture, places.telling(semantic.labels, instance))
+    place = pointing.place(picture, lambda: places.telling(semantic.labels, instance))
     here = [places.look(one, place) for one in (semantic, instance, panoptic)]
     rgb = picture.image().rgb
     drawn = (

@@ -221,7 +221,7 @@ def _numbers(values: np.ndarray, colors: np.ndarray, place: tuple[int, int], wha
 
 
 def _writer(form: str) -> Callable[[float], str]:
-    return lambda value: form.format(value).replace("-", "−")
+    return lambda value: form.format(value).replace("-0.0", "0.0").replace("-", "−")
 
 
 def _there(place: tuple[int, int], size_hw: tuple[int, ...], other_hw: tuple[int, ...]) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Pictures of one size that share a cross: a click, a tap or the arrow keys move it in all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,12 +32,12 @@ class Pane:
     note: str = ""
 
 
-def place(picture: Picture, default_yx: tuple[int, int]) -> tuple[int, int]:
+def place(picture: Picture, default: Callable[[], tuple[int, int]]) -> tuple[int, int]:
     """The pixel (row, column) that the person has pointed at in this picture, on any page; else the default."""
     height, width = picture.image().size_hw
     pointed = state.place(picture.id)
     if pointed is None:
-        return default_yx
+        return default()
     across, down = pointed
     return min(int(down * height), height - 1), min(int(across * width), width - 1)
 

@@ -47,8 +47,8 @@ USES: Final[tuple[Use, ...]] = (
                    "bicyclist", "traffic light", "traffic sign", "sign"}),
         "",
         (
-            "Cityscapes shows cities in and around Germany by day and in dry weather. Night, snow and other countries' "
-            "roads are other pictures.",
+            "Cityscapes shows cities in and around Germany by day and in fair weather. Night, snow and other "
+            "countries' roads are other pictures.",
             "A mean over pixels hides the one child far away. Look at recall by size on the Evaluate page.",
             "Time of the slowest frame counts, not of the average one.",
         ),
