@@ -11,6 +11,7 @@ from segdemo import overlay
 from segdemo.labels import VOID, LabelSpace
 from segdemo.prediction import Prediction, Segments, StageTimes
 
+TRUTH: Final = "truth"  # in place of a model's key
 _MOST_TRIED: Final = 12  # objects, the largest first
 
 
@@ -53,7 +54,7 @@ def true_answers(
     only_things = np.where(instances > 0, labels, VOID).astype(np.uint8)
     given = ((labels, None), (only_things, segments), (labels, segments))
     semantic, instance, panoptic = (
-        Prediction("truth", space, ids, None, objects, StageTimes(0, 0, 0, 0)) for ids, objects in given
+        Prediction(TRUTH, space, ids, None, objects, StageTimes(0, 0, 0, 0)) for ids, objects in given
     )
     return semantic, instance, panoptic
 

@@ -2,8 +2,6 @@
 
 import streamlit as st
 
-from segdemo.models import catalog
-from segdemo.ui import about
 from segdemo.ui.learn import kinds, lesson, links
 
 picture = lesson.begin(
@@ -16,5 +14,4 @@ if answered is None:
     st.stop()
 kinds.show(picture, answered)
 kinds.compare(answered)
-about.starter_note([catalog.find(key) for key in kinds.QUESTIONS])
 links.show(links.STORY, "How networks learned to answer them")

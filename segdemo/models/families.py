@@ -114,7 +114,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     ),
     Family(
         "MobileViT", 2021, "https://arxiv.org/abs/2110.02178", "Mehta, Rastegari",
-        "Transformers were too large and slow to learn for phones.",
+        "Transformers were too large for phones, and needed long training.",
         "Attention takes the place of some convolutions inside a small mobile network.",
     ),
     Family(

@@ -136,7 +136,7 @@ def test_convolutions_that_were_replaced_for_a_processor_can_be_followed_back(mo
     assert footprint(receptive_field(small(network), NOISE, (10, 12))) == square(10, 12, 1)
 
 
-@pytest.mark.parametrize("key", ["starter/segformer", "starter/deeplabv3", "starter/mask2former"])
+@pytest.mark.parametrize("key", ["starter/segformer", "starter/mask2former"])
 def test_a_shared_model_is_left_as_it_was(key):
     image = InputImage(street_scene(37, (120, 160)).rgb, "scene", "scene")
     model = models.load(key, "cpu")

@@ -40,6 +40,8 @@ def choose() -> list[ModelSpec]:
         format_func=lambda key: story.short_title(catalog.find(key)),
         label_visibility="collapsed",
     )
+    if len(keys) > _MOST:
+        st.caption(f"The first {_MOST} of them are shown.")
     return [catalog.find(key) for key in keys[:_MOST]]
 
 

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from segdemo import overlay, places, words
 from segdemo.labels import CAMVID, VOID
@@ -12,7 +13,7 @@ from segdemo.models import catalog
 from segdemo.palettes import colorblind
 from segdemo.places import Here
 from segdemo.prediction import Prediction
-from segdemo.ui import cache, runs, state, text, views
+from segdemo.ui import about, cache, runs, state, text
 from segdemo.ui.cache import Run
 from segdemo.ui.learn import pointing
 from segdemo.ui.learn.pointing import Pane
@@ -25,7 +26,7 @@ QUESTIONS: Final = {
 }
 _OPACITY: Final = 0.6
 Answers = tuple[Prediction, Prediction, Prediction]  # semantic, instance, panoptic
-_ALL_OBJECTS: Final = frozenset(range(255))
+_COLORS: Final = 7  # that objects have in turn
 
 
 def answers(picture: Picture) -> Answers | None:
@@ -35,7 +36,7 @@ def answers(picture: Picture) -> Answers | None:
         return places.true_answers(scene.labels, scene.instances, scene.instance_classes, CAMVID)
     specs = [catalog.find(key) for key in QUESTIONS]
     waiting = st.empty()
-    outcomes = [outcome for *_, outcome in runs.answers(specs, picture, lambda: views.grid(waiting, picture, specs))]
+    outcomes = [outcome for *_, outcome in runs.answers(specs, picture, lambda: _places(waiting))]
     waiting.empty()
     for (kind, _), outcome in zip(QUESTIONS.values(), outcomes, strict=True):
         if isinstance(outcome, runs.Failure):
@@ -45,6 +46,17 @@ def answers(picture: Picture) -> Answers | None:
         return None
     semantic, instance, panoptic = (outcome.prediction for outcome in outcomes if isinstance(outcome, Run))
     return semantic, instance, panoptic
+
+
+def _places(waiting: DeltaGenerator) -> list[DeltaGenerator]:
+    """In an empty element, a place for each answer where it will stand."""
+    made = []
+    with waiting.container(), st.grid(len(QUESTIONS), min_column_width=240):
+        for kind, question in QUESTIONS.values():
+            with st.container(gap="xsmall"):
+                st.markdown(f"**{kind}** :small[{question}]")
+                made.append(st.empty())
+    return made
 
 
 def _wants_truth() -> bool:
@@ -70,7 +82,13 @@ def show(picture: Picture, answered: Answers) -> None:
     marks = (here[0].area, here[1].mask, here[2].mask if here[2].mask is not None else here[2].area)
     told = _semantic(here[0], semantic, instance), _instance(here[1], instance), _panoptic(here[2], panoptic)
     panes = [
-        Pane(kind, question, overlay.encode_jpeg(_marked(one, mark)), f"{kind} answer of the model", note)
+        Pane(
+            kind,
+            question,
+            overlay.encode_jpeg(_marked(one, mark)),
+            f"The {kind.lower()} answer drawn over the picture",
+            note,
+        )
         for (kind, question), one, mark, note in zip(QUESTIONS.values(), drawn, marks, told, strict=True)
     ]
     st.markdown("Point at a place, best where two things touch: the white line shows what each answer takes it for.")
@@ -102,10 +120,18 @@ def compare(answered: Answers) -> None:
     st.subheader("What you can ask", anchor=False)
     table = pd.DataFrame(rows, columns=["on this picture", *(kind for kind, _ in QUESTIONS.values())])
     st.table(table.set_index("on this picture"))
+    if _is_truth(answered):
+        st.caption("These are the scene's own labels: the same truth, told in three ways.")
+        return
     st.caption(
         "Three networks give three answers, which need not agree. An instance model names only things, and says how "
         "sure it is of each; its masks may overlap. Panoptic segments never do."
     )
+    about.starter_note([catalog.find(key) for key in QUESTIONS])
+
+
+def _is_truth(answered: Answers) -> bool:
+    return answered[0].model == places.TRUTH
 
 
 def _semantic(here: Here, semantic: Prediction, instance: Prediction) -> str:
@@ -150,10 +176,12 @@ def _objects(rgb: np.ndarray, prediction: Prediction) -> np.ndarray:
     numbers = overlay.object_numbers(prediction)
     if numbers is None:
         return rgb
-    ids = np.where(numbers == 0, VOID, (numbers.astype(np.int64) - 1) % VOID).astype(np.uint8)
+    largest_first = np.argsort(-np.bincount(numbers.ravel())[1:])
+    color_of = np.full(numbers.max() + 1, VOID, np.uint8)
+    color_of[largest_first + 1] = np.arange(len(largest_first)) % _COLORS
     palette = np.zeros((256, 3), np.uint8)
-    palette[:VOID] = colorblind()
-    return overlay.blend(rgb, ids, palette, 0.75, _ALL_OBJECTS, outlines=1)
+    palette[:_COLORS] = colorblind()[:_COLORS]
+    return overlay.blend(rgb, color_of[numbers], palette, 0.75, outlines=1)
 
 
 def _faded(rgb: np.ndarray) -> np.ndarray:
