@@ -11,6 +11,7 @@ from segdemo.models import Answer, catalog
 from segdemo.prediction import Segments
 
 READER = "starter/segformer"  # its fake reads its answer from the picture
+DENSE = "starter/fcn"  # its fake has stages that can be looked into
 
 
 class FakeModel:
@@ -79,6 +80,24 @@ class FakeModel:
         )
 
 
+class DenseFake(FakeModel):
+    """Answers like the others; before that it is a network: it scores each class by the light in cells of 8 × 8 pixels.
+
+    The brighter a cell, the higher the class: class 0 has the logit 0, class 10 the light, in [0, 1].
+    """
+
+    def preprocess(self, pictures: Any) -> Any:
+        import torch
+
+        return torch.stack([torch.from_numpy(one.rgb.copy()).permute(2, 0, 1) for one in pictures]).float() / 255
+
+    def forward(self, inputs: Any) -> Any:
+        import torch
+
+        light = torch.nn.functional.avg_pool2d(inputs, 8).mean(1, keepdim=True)
+        return light * torch.linspace(0, 1, len(self.space.classes)).view(1, -1, 1, 1)
+
+
 class FakeModels:
     """In place of `segdemo.models.load`: remembers what it made.
 
@@ -95,7 +114,8 @@ class FakeModels:
         self.asked.append(key)
         if key in self.failing:
             raise self.failing[key]
-        self.made.append(FakeModel(key, device, precision, self.says.get(key)))
+        kind = DenseFake if key == DENSE else FakeModel
+        self.made.append(kind(key, device, precision, self.says.get(key)))
         return self.made[-1]
 
     def looked_at(self) -> list[tuple[str, str]]:

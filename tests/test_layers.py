@@ -13,10 +13,10 @@ LAYERS = [
         *("images", "prediction", "sample", "models.catalog"),
         *("confusion", "boundary", "object_sizes", "calibration", "significance", "class_mapping", "published_times"),
     },
-    {"label_image", "matching", "rle", "average_precision", "overlay", "agreement", "datasets", "models"},
+    {"label_image", "matching", "rle", "average_precision", "overlay", "places", "agreement", "datasets", "models"},
     {
         *("exports", "scoring", "scoreboard", "evaluate", "evaluate_on_ray", "training", "results"),
-        *("benchmark_case", "benchmark_memory", "benchmark"),
+        *("benchmark_case", "benchmark_memory", "benchmark", "worked_example"),
     },
     {"tables", "score_tables", "charts", "report", "terminal", "benchmark_cli", "benchmark_tables"},
     {"ui"},

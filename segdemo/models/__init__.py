@@ -77,7 +77,7 @@ class Model(Protocol):
 
 
 # A run that is timed is alone: others beside it would raise peak memory and spoil its times.
-_TURNS = Turns()
+TURNS = Turns()
 
 
 def load(
@@ -137,7 +137,7 @@ def run_stages(
     side_by_side: see `predict`. settle: changes the network's output before postprocessing, in no stage's time.
     """
     size_hw = images[0].size_hw
-    turn = _TURNS.alone() if side_by_side == 1 else _TURNS.together()
+    turn = TURNS.alone() if side_by_side == 1 else TURNS.together()
     with turn, devices.inference(model.device, side_by_side):
         start = time.perf_counter()
         pictures = model.transfer(images)

@@ -26,7 +26,7 @@ class Float32Convolution(nn.Module):
             return self.convolution(features.float()).to(features.dtype)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # weights made in inference mode could not be differentiated through (`receptive_field`)
 def replace_faulty(network: nn.Module) -> list[str]:
     """Give a bfloat16 network on the CPU its `Float32Convolution`s where this processor needs them; their names."""
     faulty = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d) and _is_faulty(module)]

@@ -8,6 +8,7 @@ import streamlit as st
 from segdemo.models import weights
 from segdemo.models.catalog import TASKS, ModelSpec
 from segdemo.ui import cache, text
+from segdemo.ui.learn import links
 
 
 def show(spec: ModelSpec) -> None:
@@ -18,6 +19,9 @@ def show(spec: ModelSpec) -> None:
     )
     starter_note([spec])
     st.markdown(f"[The paper ({spec.year})]({spec.paper}) · Licence: {text.plain(spec.licence)}")
+    with st.container(horizontal=True):
+        links.show(links.STORY, "How it came about")
+        links.show(links.USES, "Where it is used")
     if spec.published:
         st.caption("Published by its authors or maintainers, not measured here")
         rows = [(f.metric, f.value, f.dataset, f.protocol, f.source) for f in spec.published]

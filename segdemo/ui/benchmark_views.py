@@ -10,6 +10,7 @@ from segdemo.benchmark import Report
 from segdemo.benchmark_case import Case
 from segdemo.results import Run
 from segdemo.ui import benchmarking, cache, text
+from segdemo.ui.learn import links
 
 _PLOT: Final = {"displayModeBar": False}
 
@@ -33,6 +34,7 @@ def times(report: Report) -> Case | None:
         f"Milliseconds per picture of the median call of {report.rounds}, the models in turns, after "
         f"{report.warm_up} warm-up calls. On a CPU, transfer is a copy in memory."
     )
+    links.show(links.PIXELS, "What happens in these stages")
     for sentence in dict.fromkeys(f"{one.case.model}: {one.findings}" for one in report.measurements if one.findings):
         st.caption(f"Fixed for {text.plain(sentence)}.")
     return case

@@ -30,6 +30,9 @@ from segdemo.errors import ImageError, ModelError
 from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
 from segdemo.models import Model, catalog
+from segdemo.models import receptive_field as fields
+from segdemo.models import trace as traces
+from segdemo.models.trace import Trace
 from segdemo.prediction import Prediction
 from segdemo.results import FIRST_RUNS, Results
 from segdemo.results import Run as StoredRun
@@ -130,6 +133,14 @@ def thumbnail(picture_id: str, name: str, _image: Callable[[], InputImage]) -> b
     return file.getvalue()
 
 
+@st.cache_resource(max_entries=8, show_spinner=False)
+def shrunk(picture_id: str, most_side: int, _image: Callable[[], InputImage]) -> InputImage:
+    """A picture with no side longer than `most_side`, averaged over areas."""
+    image = _image()
+    rgb, _ = overlay.fit(image.rgb, np.zeros(image.size_hw, np.uint8), most_side)
+    return InputImage(rgb, f"{image.digest}-{most_side}", image.name)
+
+
 @st.cache_resource(
     max_entries=MOST_MODELS,
     show_spinner=False,
@@ -164,6 +175,41 @@ def run(picture_id: str, key: str, device: str, precision: models.Precision, _im
     pace.remember(prediction.times.total_s, *work)
     warm, loaded.warm = loaded.warm, True
     return Run(prediction, loaded.model.device, precision, warm)
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def receptive_field(
+    picture_id: str, key: str, device: str, precision: models.Precision, place_yx: tuple[int, int],
+    _image: InputImage, _job: Job,
+) -> np.ndarray:  # fmt: skip
+    """`models.receptive_field` of a model at a place of a picture. Raises `ModelError`, which is not kept."""
+    loaded = model(key, device, precision, _job)
+    work = ("field", key, device, precision)
+    _job.begin(f"{catalog.find(key).title}: following one pixel back", pace.usual_s(*work))
+    field = fields.receptive_field(loaded.model, _image, place_yx)
+    pace.remember(_job.elapsed_s(), *work)
+    return field
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def trace(picture_id: str, key: str, device: str, precision: models.Precision, _image: InputImage, _job: Job) -> Trace:
+    """`models.trace` of a model on a picture. Raises `ModelError`, which is not kept."""
+    loaded = model(key, device, precision, _job)
+    work = ("trace", key, device, precision)
+    _job.begin("Looking at the picture", pace.usual_s(*work))
+    traced = traces.trace(loaded.model, _image)
+    pace.remember(_job.elapsed_s(), *work)
+    return traced
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def augmented(
+    picture_id: str, seed: int, count: int, _image: InputImage, _labels: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """`training.examples.augmented` of a picture and its labels."""
+    from segdemo.training import examples  # imported here: it needs torch, which takes seconds
+
+    return examples.augmented(_image.rgb, _labels, seed, count)
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs={LabelSpace: lambda space: space.name})

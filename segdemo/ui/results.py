@@ -17,6 +17,7 @@ from segdemo.overlay import Look
 from segdemo.report import Table
 from segdemo.ui import cache, text
 from segdemo.ui.cache import Run
+from segdemo.ui.learn import links
 from segdemo.ui.pictures import Picture
 from segdemo.ui.scores import Scores
 
@@ -112,6 +113,7 @@ def show_mean_ious(runs: Sequence[Run], scores: Sequence[Scores]) -> None:
         with st.grid(min(len(scored), 4), min_column_width=150):
             for title, mean in scored:
                 _mean_iou(title, mean)
+        links.show(links.SCORES, "What mean IoU hides")
 
 
 def _mean_iou(label: str, mean: Score) -> None:
@@ -189,6 +191,7 @@ def objects(run: Run) -> None:
     if run.prediction.segments is None:
         [title] = tables.titles([run.prediction.model])
         st.caption(f"{title} gives a class for every pixel and does not tell single objects apart.")
+        links.show(links.KINDS, "Semantic, instance, panoptic: the difference")
         return
     table = tables.instance_table(run.prediction)
     if table.empty:
@@ -212,6 +215,7 @@ def stage_times(run: Run) -> None:
         for name, seconds, explanation in stages:
             st.metric(name, words.duration(seconds), help=explanation, border=True)
     st.caption(times_caption([run]))
+    links.show(links.PIXELS, "What happens in these stages")
 
 
 def differing_spaces(runs: Sequence[Run]) -> None:

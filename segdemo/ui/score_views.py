@@ -13,6 +13,7 @@ from segdemo.confusion import CONVENTIONS, Convention
 from segdemo.labels import VOID
 from segdemo.scoreboard import RunScores
 from segdemo.ui import cache, state, views
+from segdemo.ui.learn import links
 
 _PLOT: Final = {"displayModeBar": False}
 _MOST_ROWS: Final = 25
@@ -52,6 +53,7 @@ def choose_convention(runs: Sequence[RunScores]) -> tuple[Convention, frozenset[
         format_func=lambda name: CONVENTIONS[name].title,
     )
     st.caption(CONVENTIONS[chosen].explanation)
+    links.show(links.SCORES, "Why the rules differ")
     background = runs[0].run.identity.space.background
     if background is None:
         return chosen, frozenset()

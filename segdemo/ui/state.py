@@ -1,6 +1,6 @@
 """Every key of the session's state: what a person has chosen. Identities only; models and results live in caches."""
 
-from typing import Final
+from typing import Any, Final
 
 import streamlit as st
 
@@ -43,6 +43,17 @@ BENCHMARK_ROUNDS: Final = "benchmark_rounds"
 BENCHMARK_WAYS: Final = "benchmark_ways"
 BENCHMARK_MEMORY: Final = "benchmark_memory"  # bool: on a CPU, too
 BENCHMARK_SHOWN: Final = "benchmark_shown"  # which run is looked at
+LEARN_ANSWERS: Final = "learn_answers"  # the models' or the right ones
+LEARN_FAMILY: Final = "learn_family"  # which one the timeline shows
+LEARN_FIELDS: Final = "learn_fields"  # keys of the models whose receptive fields are shown
+LEARN_MODEL: Final = "learn_model"  # key of the model whose stages are shown
+LEARN_CLASS: Final = "learn_class"  # whose logits are shown
+LEARN_EXAMPLE: Final = "learn_example"  # title of the worked example
+LEARN_DRAW: Final = "learn_draw"  # number of the random augmentations that are shown
+LEARN_USE: Final = "learn_use"
+_PAINTED: Final = "painted"  # worked example: the grids before the last stroke, and now
+_PAINTING: Final = "painting"  # the grids that the page shows
+_PLACES: Final = "places"  # picture id -> the place in it that is looked at
 _LABEL_FILES: Final = "label_files"  # picture id -> (name, bytes) of its label image
 _PROBLEMS: Final = "problems"  # what was asked of a model -> the sentence it failed with
 
@@ -63,7 +74,7 @@ def begin() -> None:
         st.session_state[_BEGUN] = _linked_models() or FIRST_MODELS
         if PICTURE in st.query_params:
             st.session_state[PICTURE] = st.session_state[LINKED_PICTURE] = st.query_params[PICTURE]
-    empty: dict[str, object] = {SEEN: [], _LABEL_FILES: {}, _PROBLEMS: {}, _AGREEMENTS: {}}
+    empty: dict[str, object] = {SEEN: [], _LABEL_FILES: {}, _PROBLEMS: {}, _AGREEMENTS: {}, _PLACES: {}}
     for key, value in empty.items():
         st.session_state.setdefault(key, value)
 
@@ -143,3 +154,38 @@ def keep_agreement(asked: str, value: float) -> None:
     kept[asked] = value
     if len(kept) > _MOST_AGREEMENTS:
         del kept[next(iter(kept))]
+
+
+def place(picture_id: str) -> tuple[float, float] | None:
+    """The place in a picture that the person pointed at: across and down, both in [0, 1]."""
+    return st.session_state[_PLACES].get(picture_id)
+
+
+def keep_place(picture_id: str, across: float, down: float) -> None:
+    """Remember the place that the person points at, for every page that asks."""
+    st.session_state[_PLACES][picture_id] = (across, down)
+
+
+def painted() -> tuple[Any, Any] | None:
+    """The worked example's grids before the last stroke and now; None where nothing was painted."""
+    return st.session_state.get(_PAINTED)
+
+
+def keep_painted(before: Any, now: Any) -> None:
+    """Keep what was painted on the worked example."""
+    st.session_state[_PAINTED] = (before, now)
+
+
+def forget_painted() -> None:
+    """Begin the worked example again."""
+    st.session_state.pop(_PAINTED, None)
+
+
+def show_painted(grids: Any) -> None:
+    """Remember which grids the page shows, to hold against what comes back."""
+    st.session_state[_PAINTING] = grids
+
+
+def shown_painting() -> Any:
+    """The grids that the page shows."""
+    return st.session_state.get(_PAINTING)

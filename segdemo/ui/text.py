@@ -46,6 +46,12 @@ def knows(spec: ModelSpec) -> str:
     return f"{len(spec.space.classes)} classes ({spec.space.name})"
 
 
+def keyed(color: tuple[int, int, int], name: str) -> str:
+    """A name behind a small square of its colour, as markdown that is not broken between lines."""
+    square = swatch(color).rstrip().replace("\u2002\u200a", "\u2007\u2007")  # a space that no line breaks at
+    return f"{square}\u00a0{plain(name)}".replace(" ", "\u00a0")
+
+
 def swatch(color: tuple[int, int, int]) -> str:
     """A small square of a colour, as markdown."""
     return ':color[\u2002\u200a]{{background="#{:02x}{:02x}{:02x}"}} '.format(*color)

@@ -26,6 +26,12 @@ def background() -> str:
     return str(st.get_option(f"theme.{theme}.backgroundColor") or "#ffffff")
 
 
+def ink() -> str:
+    """The page's text colour, for drawings: it depends on the person's theme."""
+    theme = st.context.theme.type or "light"
+    return str(st.get_option(f"theme.{theme}.textColor") or "#000000")
+
+
 def palettes(spaces: Iterable[LabelSpace], safe: bool) -> dict[str, np.ndarray]:
     """By the space's name, (256, 3) uint8: a class has one colour in all spaces, and no two classes share one.
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
-from streamlit import config, runtime
 
 from segdemo import agreement, overlay, tables, words
 from segdemo.labels import LabelSpace
 from segdemo.prediction import Prediction
-from segdemo.ui import cache, state, views
+from segdemo.ui import cache, media, state, views
 from segdemo.ui.cache import Run
 from segdemo.ui.pictures import Picture
 from segdemo.ui.scores import Truth
@@ -128,6 +127,4 @@ def _regions(picture: Picture, runs: Sequence[Run], titles: Sequence[str], shrun
 
 
 def _url(data: bytes, mimetype: str, place: str) -> str:
-    """Where the browser fetches a file from, as long as a person's page shows it."""
-    path = runtime.get_instance().media_file_mgr.add(data, mimetype, f"viewer {place}")
-    return f"/{config.get_option('server.baseUrlPath').strip('/')}{path}".replace("//", "/")
+    return media.url(data, mimetype, f"viewer {place}")
