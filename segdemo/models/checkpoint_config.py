@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from segdemo.errors import ModelError, WeightsError
+from segdemo.errors import ModelError
 
 _MOST_BYTES: Final = 4_000_000  # ADE20K's have 10 kB
 _MOST_LEVELS: Final = 8
@@ -18,18 +18,14 @@ _MOST_LEVELS: Final = 8
 def read(folder: Path) -> dict[str, Any]:
     """The folder's `config.json`.
 
-    Raises `WeightsError` where it cannot be read, `ModelError` where it would have something fetched or run.
+    Raises `OSError` or `ValueError` where it cannot be read, `ModelError` where it would have something fetched or run.
     """
     file = folder / "config.json"
-    try:
-        if file.stat().st_size > _MOST_BYTES:
-            raise WeightsError(f"{file} is too large to be the configuration of a checkpoint.")
-        config = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no JSON"
-        raise WeightsError(f"{file} cannot be read ({reason}).") from error
+    if file.stat().st_size > _MOST_BYTES:
+        raise ValueError("its config.json is too large")
+    config = json.loads(file.read_bytes())
     if not isinstance(config, dict):
-        raise WeightsError(f"{file} cannot be read (it is no configuration).")
+        raise ValueError("its config.json is no object")
     for part in _parts(config):
         if problem := _foreign(part):
             raise ModelError(f"{file} {problem}; segdemo uses nothing but the files of a checkpoint itself.")
@@ -39,7 +35,7 @@ def read(folder: Path) -> dict[str, Any]:
 def _parts(value: Any, level: int = 0) -> Iterator[dict[str, Any]]:
     """All objects inside a JSON value."""
     if level > _MOST_LEVELS:
-        raise WeightsError("The checkpoint's config.json is nested too deep.")
+        raise ValueError("its config.json is nested too deep")
     if isinstance(value, dict):
         yield value
     for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():

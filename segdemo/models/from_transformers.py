@@ -207,8 +207,8 @@ KINDS: Final[dict[str, type[LogitsModel] | type[QueriesModel]]] = {
     ),
 }
 
-# "the task is semantic" and so on in the vocabulary of CLIP's tokenizer, which OneFormer's checkpoints use: start, words,
-# end. Looked up once, so that nobody has to fetch a vocabulary for three sentences.
+# "the task is semantic" and so on in the vocabulary of CLIP's tokenizer, which OneFormer's checkpoints use, with its
+# start and its end. Looked up once, so that nobody has to fetch a vocabulary for three sentences.
 _TASK_TOKENS: Final[dict[Task, tuple[int, ...]]] = {
     "semantic": (49406, 518, 10549, 533, 29119, 1550, 49407),
     "instance": (49406, 518, 10549, 533, 34572, 49407),
@@ -217,8 +217,8 @@ _TASK_TOKENS: Final[dict[Task, tuple[int, ...]]] = {
 
 
 def _read_settings(spec: ModelSpec, folder: Path, network_class: Any) -> tuple[Any, Preprocessing]:
-    checkpoint_config.read(folder)
     try:
+        checkpoint_config.read(folder)
         config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         if not isinstance(config, network_class.config_class):
             raise ModelError(f"{folder} holds a {config.model_type!r} network, not the {spec.family} of {spec.key}.")

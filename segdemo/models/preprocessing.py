@@ -50,7 +50,6 @@ _PROCESSORS: Final = {
 _TYPE: Final = re.compile(r"(\w+?)(?:ImageProcessor|FeatureExtractor)(?:Fast|Pil)?")
 _ANY_SIZE: Final = ("MobileNetV2", "MobileViT")
 _STEP: Final = {  # whose multiples the input's sides are
-    "DPT": "ensure_multiple_of",
     "Mask2Former": "size_divisor",
     "MaskFormer": "size_divisor",
     "Segformer": "size_divisor",
@@ -64,9 +63,8 @@ class Preprocessing:
 
     size: None (as they are) or transformers' own form: {"height", "width"} or {"shortest_edge"[, "longest_edge"]}.
     divisor: of both sides of the input. mean, std: of pixel values in [0, 255].
-    fit: the picture keeps its shape; it is scaled as little as brings one side to the size. bgr: blue comes first.
-    square: side of a black square into whose upper left corner the resized picture is put. window: side of the squares
-    that the resized picture is taken in, side by side along its longer side.
+    bgr: blue comes first. square: side of a black square into whose upper left corner the resized picture is put.
+    window: side of the squares in which the resized picture is taken, one after the other along its longer side.
     """
 
     size: dict[str, int] | None
@@ -74,7 +72,6 @@ class Preprocessing:
     interpolation: InterpolationMode
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    fit: bool = False
     bgr: bool = False
     square: int | None = None
     window: int | None = None
@@ -84,8 +81,6 @@ class Preprocessing:
         height, width = size_hw
         if self.size is None:
             return height, width
-        if self.fit:
-            return _fitted(size_hw, self.size["height"], self.size["width"], self.divisor)
         if "height" in self.size:
             height, width = self.size["height"], self.size["width"]
         else:
@@ -160,7 +155,6 @@ def of_processor(processor: BaseImageProcessor) -> Preprocessing:
         interpolation=interpolation,
         mean=tuple(scale * value for value in mean),
         std=tuple(scale * value for value in std),
-        fit=kind == "DPT" and bool(settings["keep_aspect_ratio"]),
         bgr=kind == "MobileViT" and bool(settings["do_flip_channel_order"]),
         square=size["longest_edge"] if padded and not split else None,
         window=size["shortest_edge"] if split else None,
@@ -193,19 +187,13 @@ def _unusual(kind: str, settings: dict[str, Any], size: dict[str, int], interpol
         return "windows of a picture that is not resized to them"
     if kind == "Eomt" and settings.get("do_pad") and size.get("longest_edge") != size.get("shortest_edge"):
         return f"padding to {size}"
+    if kind == "DPT" and settings["keep_aspect_ratio"]:  # transformers' DPT for segmentation takes squares alone
+        return "the picture's own shape, where the network takes squares"
     if kind == "DPT" and any(size.get(edge, 1) % settings["ensure_multiple_of"] for edge in ("height", "width")):
         return f"size {size} in steps of {settings['ensure_multiple_of']}"
     if kind == "MobileViT" and settings.get("do_normalize"):
         return "normalised colours"
     return None
-
-
-def _fitted(size_hw: tuple[int, int], height: int, width: int, multiple: int) -> tuple[int, int]:
-    """DPT's rule: one scale for both sides, of the two that fit the one closer to 1; sides are multiples."""
-    scale = min(height / size_hw[0], width / size_hw[1], key=lambda scale: abs(1 - scale))
-    shorter, longer = sorted(max(multiple, round(scale * side / multiple) * multiple) for side in size_hw)
-    longer = min(longer, _LONGEST * shorter)
-    return (shorter, longer) if size_hw[0] <= size_hw[1] else (longer, shorter)
 
 
 def _by_edges(size_hw: tuple[int, int], shortest: int, longest: int | None) -> tuple[int, int]:
