@@ -1,17 +1,19 @@
 """The only list of models. A literal table; importing it costs nothing and needs no torch.
 
 A row names its checkpoint as its source names it: a torchvision weights enum, a hub id with a revision, a starter's
-folder.
+folder. Checkpoints that people bring (found.py) are rows of the same form, kept beside the table by the process.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal
+import os
+from dataclasses import asdict, dataclass
+from threading import Lock
+from typing import Any, Final, Literal
 
 from segdemo.errors import ModelError
 from segdemo.labels import ADE20K, CAMVID, CITYSCAPES, COCO_PANOPTIC, COCO_THINGS, VOC, LabelSpace
 
 Task = Literal["semantic", "instance", "panoptic"]
-Source = Literal["starter", "torchvision", "huggingface"]
+Source = Literal["starter", "torchvision", "huggingface", "local"]
 Library = Literal["torchvision", "transformers"]
 
 
@@ -44,14 +46,23 @@ class ModelSpec:
     library: Library  # which adapter runs it
     task: Task
     source: Source
-    checkpoint: str  # enum member, hub id, or starter folder
+    checkpoint: str  # enum member, hub id, starter folder, or path on this machine
     revision: str | None  # of a hub id
     space: LabelSpace
-    paper: str  # address
-    year: int
+    paper: str  # address; "" where nobody knows it, as of a checkpoint that somebody brings
+    year: int | None
     licence: str
     download_bytes: int  # 0 for starters
     published: tuple[PublishedFigure, ...] = ()
+
+    @property
+    def shown_checkpoint(self) -> str:
+        """The checkpoint for others to read: no path of this machine."""
+        return self.key if self.source == "local" else self.checkpoint
+
+    def record(self) -> dict[str, Any]:
+        """For JSON, as `parse` reads it."""
+        return asdict(self) | {"space": self.space.record()}
 
 
 _FCN_PAPER = "https://arxiv.org/abs/1411.4038"
@@ -243,9 +254,66 @@ CATALOG: tuple[ModelSpec, ...] = (
 )  # fmt: skip
 
 
+MOST_FOUND: Final = 256  # the oldest of more are forgotten
+_found: dict[str, ModelSpec] = {}
+_lock = Lock()
+
+
+def only_catalog() -> bool:
+    """Whether nothing but the table may be used here, as on servers for strangers: SEGDEMO_ANY_CHECKPOINT=off."""
+    return os.environ.get("SEGDEMO_ANY_CHECKPOINT", "on").strip().lower() in ("off", "0", "no", "false")
+
+
+def expect_allowed(what: str) -> None:
+    """Raise `ModelError` for a checkpoint beside the table where only that may be used."""
+    if only_catalog():
+        raise ModelError(
+            f"{what} is no model of the catalogue, and SEGDEMO_ANY_CHECKPOINT is off; choose a listed one."
+        )
+
+
+def register(spec: ModelSpec) -> ModelSpec:
+    """Let all in this process find a checkpoint that is not in the table; returns the row that its key stands for.
+
+    That is the one that came first: a key means one checkpoint as long as models and answers are kept under it.
+    Raises `ModelError` where only the table may be used.
+    """
+    if any(row.key == spec.key for row in CATALOG):
+        return find(spec.key)
+    expect_allowed(spec.key)
+    with _lock:
+        kept = _found.pop(spec.key, spec)
+        _found[spec.key] = kept
+        while len(_found) > MOST_FOUND:
+            del _found[next(iter(_found))]
+    return kept
+
+
+def in_catalog(spec: ModelSpec) -> bool:
+    """Whether it is a row of the table, not what somebody brought."""
+    return spec in CATALOG
+
+
+def known(key: str) -> ModelSpec | None:
+    """The row with this key, of the table or registered."""
+    row = next((spec for spec in CATALOG if spec.key == key), None)
+    return row or (None if only_catalog() else _found.get(key))
+
+
 def find(key: str) -> ModelSpec:
-    """The row with this key. Raises `ModelError` naming the valid keys otherwise."""
-    for spec in CATALOG:
-        if spec.key == key:
-            return spec
+    """The row with this key, of the table or registered. Raises `ModelError` naming the valid keys otherwise."""
+    if spec := known(key):
+        return spec
     raise ModelError(f"There is no model {key!r}; choose one of: {', '.join(s.key for s in CATALOG)}.")
+
+
+def title(key: str) -> str:
+    """A model's title; of one that is not known any more, as in results of an earlier day, its key."""
+    spec = known(key)
+    return spec.title if spec else key
+
+
+def parse(record: dict[str, Any]) -> ModelSpec:
+    """What `ModelSpec.record` gave."""
+    published = tuple(PublishedFigure(**figure) for figure in record["published"])
+    return ModelSpec(**record | {"space": LabelSpace.parse(record["space"]), "published": published})

@@ -31,6 +31,7 @@ from segdemo.models import (
     Model,
     Precision,
     Progress,
+    catalog,
     checkpoint_config,
     mask_queries,
     preprocessing,
@@ -62,12 +63,13 @@ def load(
 ) -> Model:  # fmt: skip
     """Build the row's network, load its weights from their folder, make it ready for inference on the device.
 
-    Without weights, a starter's shape still comes from its folder, any other from the table of published shapes.
+    Without weights, a row's shape comes from the table of published shapes, that of a starter and of what somebody
+    brought from its folder.
     Raises `WeightsError` where weights cannot be had or read, `ModelError` where they are of something else.
     """
     kind, network_class = KINDS[spec.architecture], getattr(transformers, spec.architecture)
-    if trained or spec.source == "starter":
-        folder = weights.fetch(spec, progress)
+    if trained or spec.source == "starter" or not catalog.in_catalog(spec):
+        folder = weights.fetch(spec, progress) if trained else weights.configurations(spec)
         config, prepare = _read_settings(spec, folder, network_class)
         network = _read_network(spec, folder, network_class) if trained else network_class(config)
     else:
