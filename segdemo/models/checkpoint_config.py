@@ -23,7 +23,10 @@ def read(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
     if file.stat().st_size > _MOST_BYTES:
         raise ValueError("its config.json is too large")
-    config = json.loads(file.read_bytes())
+    try:
+        config = json.loads(file.read_bytes())
+    except RecursionError as error:
+        raise ValueError("its config.json is nested too deep") from error
     if not isinstance(config, dict):
         raise ValueError("its config.json is no object")
     for part in _parts(config):

@@ -74,12 +74,17 @@ def _of_transformers(key: str, name: str, config: dict[str, Any]) -> ModelSpec:
     names = _names(name, config)
     queries = KINDS[architecture] is QueriesModel
     task = _task(name, names) if queries else "semantic"
-    title = name.rstrip("/").rsplit("/", 1)[-1]
+    title = title_of(name)
     return ModelSpec(
         key=key, title=title, family=_family(architecture), architecture=architecture, library="transformers",
         task=task, source="local", checkpoint=name, revision=None, space=space_of(names, task, key), paper="",
         year=None, licence="", download_bytes=0,
     )  # fmt: skip
+
+
+def title_of(name: str) -> str:
+    """The last part of an id or a path, fit for a heading."""
+    return re.sub(r"[^\w.-]", "_", name.rstrip("/").rsplit("/", 1)[-1])[:_LONGEST_NAME]
 
 
 def _architecture(name: str, config: dict[str, Any], kinds: dict[str, Any]) -> str:

@@ -124,7 +124,9 @@ def _local_key(path: Path) -> str:
     """`local/NAME` in the folder of checkpoints, elsewhere with the folder that it is in: runs/a/best, runs/b/best."""
     top = folder()
     inside = top is not None and path.parent == Path(os.path.abspath(top))
-    return f"local/{path.stem if path.is_file() else path.name}" if inside else f"local/{path.parent.name}/{path.stem}"
+    name = path.stem if path.is_file() else path.name
+    key = f"local/{name}" if inside else f"local/{path.parent.name}/{name}"
+    return re.sub(r"[^\w./-]", "_", key)
 
 
 def _read_me(path: Path) -> str:
