@@ -1,40 +1,99 @@
 """What the files of a checkpoint say of it, as a row like those of the catalogue: architecture, task and classes.
 
-Nothing here reads weights. transformers' own form is the folder that its `save_pretrained` writes and the hub holds.
+Four forms are known: a folder as transformers' `save_pretrained` writes it and the hub holds it, a folder of
+`python -m segdemo train`, one of segmentation_models_pytorch with its sidecar, and torchvision's state dict in a file
+with its sidecar. Nothing here reads weights.
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from segdemo import labels, palettes
 from segdemo.errors import ModelError
 from segdemo.labels import VOID, LabelSpace
-from segdemo.models import checkpoint_config
+from segdemo.models import catalog, checkpoint_config, sidecar
 from segdemo.models.catalog import ModelSpec, Task
 
 _LONGEST_NAME: Final = 60  # of a class
 _BACKGROUND: Final = ("background", "unlabeled", "unlabelled")
 _SPACES: Final = (labels.CAMVID, labels.VOC, labels.CITYSCAPES, labels.COCO_THINGS, labels.COCO_PANOPTIC, labels.ADE20K)
+_STATE_DICTS: Final = (".pth", ".pt")
+_SMP: Final = (
+    "DPT", "DeepLabV3", "DeepLabV3Plus", "FPN", "Linknet", "MAnet", "PAN", "PSPNet", "Segformer", "UPerNet", "Unet",
+    "UnetPlusPlus",
+)  # fmt: skip
 _TASKS: Final[tuple[Task, ...]] = ("panoptic", "instance", "semantic")
 
 
 def looks_like_one(path: Path) -> bool:
     """Whether a folder or a file may be a checkpoint, by its name and what lies beside it."""
-    return (path / "config.json").is_file()
+    return (path / "config.json").is_file() or (path.suffix in _STATE_DICTS and sidecar.place(path).is_file())
 
 
 def read(key: str, name: str, path: Path) -> ModelSpec:
-    """The row of a checkpoint in a folder; its source and licence are the caller's to fill in.
+    """The row of a checkpoint in a folder or a file; its source and licence are the caller's to fill in.
 
     name: what a person calls it. Raises `ModelError` where it is none of a kind that is run here.
     """
+    if path.is_file():
+        return _of_state_dict(key, name, path)
     try:
         config = checkpoint_config.read(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ModelError(f"{name} is no checkpoint that segdemo can read ({reason}).") from error
+    if "_model_class" in config:
+        return _of_smp(key, name, path, config)
+    if "network" in config and "model_type" not in config:
+        return _of_training(key, name, config)
     return _of_transformers(key, name, config)
+
+
+def _of_state_dict(key: str, name: str, path: Path) -> ModelSpec:
+    if path.suffix not in _STATE_DICTS:
+        raise ModelError(f"{name} is no checkpoint: name a folder, or a {' or '.join(_STATE_DICTS)} with its sidecar.")
+    described = sidecar.read(path)
+    row = catalog.known(f"torchvision/{described.architecture}")
+    if row is None:
+        known = ", ".join(spec.architecture for spec in catalog.CATALOG if spec.source == "torchvision")
+        raise ModelError(f"{sidecar.place(path)} names no architecture that segdemo has; it has {known}.")
+    return _like(row, key, name, described.classes)
+
+
+def _of_training(key: str, name: str, config: dict[str, Any]) -> ModelSpec:
+    """As the starter or the row whose network was trained."""
+    network, classes = str(config["network"]), config.get("classes")
+    row = catalog.known(f"starter/{network.removesuffix('_small')}") or catalog.known(network)
+    if row is None or row.library == "transformers":
+        raise ModelError(f"{name} is of the network {network[:60]!r}, which this copy of segdemo does not have.")
+    if not isinstance(classes, list) or not 0 < len(classes) <= VOID:
+        raise ModelError(f"{name} does not name 1 to {VOID} classes.")
+    return _like(row, key, name, tuple(map(str, classes)))
+
+
+def _like(row: ModelSpec, key: str, name: str, classes: tuple[str, ...]) -> ModelSpec:
+    """The architecture of a row of the catalogue with other weights, which may know other classes."""
+    space = space_of(distinct(list(classes)), row.task, key)
+    return replace(row, key=key, title=title_of(name), space=space, download_bytes=0, published=())
+
+
+def _of_smp(key: str, name: str, path: Path, config: dict[str, Any]) -> ModelSpec:
+    if not (path / "model.safetensors").is_file():  # the hub's form holds no sidecar and its snapshot no weights yet
+        raise ModelError(f"{name} is of segmentation_models_pytorch; copy it to a folder and add {sidecar.IN_FOLDER}.")
+    named, encoder = str(config["_model_class"]), str(config.get("encoder_name", ""))
+    if named not in _SMP:
+        raise ModelError(f"{name} is a {named[:60]!r}, none of {', '.join(_SMP)}.")
+    usual = config.get("in_channels", 3) == 3 and not config.get("activation") and not config.get("aux_params")
+    if not usual or set(encoder) & {"/", ":"}:
+        raise ModelError(f"{name} is not built from colours to bare logits by an encoder of its library alone.")
+    classes = distinct(list(sidecar.read(path).classes))
+    return ModelSpec(
+        key=key, title=title_of(name), family=named, architecture=named, library="smp", task="semantic",
+        source="local", checkpoint=name, revision=None, space=space_of(classes, "semantic", key), paper="", year=None,
+        licence="", download_bytes=0,
+    )  # fmt: skip
 
 
 def space_of(names: tuple[str, ...], task: Task, name: str) -> LabelSpace:

@@ -47,7 +47,7 @@ from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits
 
 _ONE_SIZE = ("beit", "data2vec-vision", "eomt", "eomt_dinov3")
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _DAMAGED = (EOFError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, pickle.UnpicklingError)
 _UNREADABLE = (OSError, ImportError, *_DAMAGED)  # some backbones need a library that is not here
 
@@ -76,7 +76,7 @@ def load(
         config, processor = published_configs.find(spec)
         network, prepare = network_class(config), preprocessing.of_processor(processor)
     fuse_head(network.requires_grad_(False).eval())
-    network.to(device=device, dtype=_DTYPES[precision])
+    network.to(device=device, dtype=DTYPES[precision])
     if device == "cpu":
         network.to(memory_format=torch.channels_last)
         if precision != "fp32":
@@ -119,7 +119,7 @@ class _TransformersModel:
         return self.prepare(pictures)
 
     def _run(self, inputs: Tensor, **others: Tensor) -> Any:
-        dtype = _DTYPES[self.precision]
+        dtype = DTYPES[self.precision]
         with torch.autocast(torch.device(self.device).type, dtype, enabled=dtype != torch.float32):
             return self.network(pixel_values=inputs, **others)
 

@@ -15,7 +15,7 @@ from torchvision.models import get_model, get_weight
 from torchvision.models.detection import MaskRCNN
 
 from segdemo.errors import WeightsError
-from segdemo.models import Progress, weights
+from segdemo.models import Progress, local_networks, weights
 from segdemo.models.architectures import small_torchvision
 from segdemo.models.catalog import ModelSpec
 
@@ -42,7 +42,11 @@ def build(spec: ModelSpec, trained: bool, progress: Progress | None) -> Network:
 
     Raises `WeightsError` where the weights cannot be had, are damaged, hold code or are of another network.
     """
-    network = (_starter if spec.source == "starter" else _published)(spec, trained, progress)
+    if spec.source == "local" and spec.architecture not in _STARTERS:
+        module, prepare, classes = local_networks.read(spec, trained)
+        network = Network(module, classes, prepare.shorter_side, list(prepare.mean), list(prepare.std))
+    else:
+        network = (_published if spec.source == "torchvision" else _starter)(spec, trained, progress)
     network.module.eval().requires_grad_(False)
     return network
 
