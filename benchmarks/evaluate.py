@@ -26,7 +26,7 @@ from segdemo.datasets.street_scenes import street_scene
 from segdemo.evaluate import evaluate
 from segdemo.labels import CAMVID
 from segdemo.models.catalog import CATALOG
-from segdemo.models.from_torchvision import SemanticModel
+from segdemo.models.semantic import SemanticModel
 from segdemo.results import Results
 
 PICTURES = 40

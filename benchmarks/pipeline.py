@@ -1,4 +1,4 @@
-"""What the way from picture to answer costs beside the bare network: segdemo's and transformers', on the same weights.
+"""What the way from picture to answer costs beside the library's bare network: ours and transformers', same weights.
 
     python -m benchmarks.pipeline [--key KEY] [--device cpu] [--size 1024x768 4000x3000] [--rounds 5]
 
@@ -8,6 +8,7 @@ The network is untrained, its weights enlarged so that its labels change from pl
 """
 
 import argparse
+import copy
 import statistics
 import subprocess
 import sys
@@ -16,14 +17,16 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+import transformers
 from torch import nn
 from transformers.image_processing_utils import BaseImageProcessor
 
 from segdemo import devices, models
 from segdemo.images import InputImage
 from segdemo.models.architectures import published_configs
+from segdemo.models.fused_head import fuse_head
 
-VARIANTS = ("network", "segdemo", "transformers")
+VARIANTS = ("network", "our network", "segdemo", "transformers")
 THRESHOLD = {"instance": 0.5, "panoptic": 0.8}
 
 
@@ -58,7 +61,7 @@ def report(key: str, device: str, size: str, rounds: int) -> None:
     for name, samples in seconds.items():
         median = statistics.median(samples)
         beyond = (_peak_elsewhere(key, device, size, name) - least) / 2**20
-        print(f"  {name:12s} {median:8.3f} s  {median / bare:6.2f} x network  {beyond:+8.0f} MiB", flush=True)
+        print(f"  {name:14s} {median:8.3f} s  {median / bare:6.2f} x network  {beyond:+8.0f} MiB", flush=True)
     if labels["segdemo"] is not None:
         equal = np.mean(labels["segdemo"] == labels["transformers"])
         print(f"  {100 * equal:.3f} % equal labels, {len(np.unique(labels['segdemo']))} classes in the picture")
@@ -66,13 +69,24 @@ def report(key: str, device: str, size: str, rounds: int) -> None:
 
 def _ways(key: str, device: str, size: str) -> dict[str, Callable[[], np.ndarray | None]]:
     model = models.load(key, device, weights="untrained")
-    _make_restless(model.network)
-    _, processor = published_configs.find(model.spec)
+    config, processor = published_configs.find(model.spec)
+    library = getattr(transformers, model.spec.architecture)(config).eval().requires_grad_(False)
+    _make_restless(library)
+    model.network = copy.deepcopy(library)
+    fuse_head(model.network)
+    for network in (library, model.network):
+        network.to(device)
+    if device == "cpu":
+        model.network.to(memory_format=torch.channels_last)
     width, height = (int(side) for side in size.split("x"))
     image = InputImage(_picture(height, width), digest="", name=size)
     inputs = model.preprocess(model.transfer([image]))
 
-    def network() -> None:
+    def bare() -> None:
+        with torch.inference_mode():
+            library(pixel_values=inputs)
+
+    def ours() -> None:
         with torch.inference_mode():
             model.forward(inputs)
 
@@ -80,12 +94,12 @@ def _ways(key: str, device: str, size: str) -> dict[str, Callable[[], np.ndarray
         [answer], _ = models.run_stages(model, [image])
         return answer.labels if model.spec.task == "semantic" else None
 
-    def transformers() -> np.ndarray | None:
+    def pipeline() -> np.ndarray | None:
         with torch.inference_mode():
             pixels = processor(images=[image.rgb], return_tensors="pt", device=device)["pixel_values"]
-            return _transformers_labels(processor, model.spec.task, model.network(pixels), image.size_hw)
+            return _transformers_labels(processor, model.spec.task, library(pixels), image.size_hw)
 
-    return {"network": network, "segdemo": segdemo, "transformers": transformers}
+    return dict(zip(VARIANTS, (bare, ours, segdemo, pipeline), strict=True))
 
 
 def _transformers_labels(

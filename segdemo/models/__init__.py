@@ -188,7 +188,11 @@ def macs(model: Model, images: Sequence[InputImage]) -> float:
 
 
 def _adapter(spec: ModelSpec) -> Callable[[ModelSpec, str, Precision, bool, Progress | None, float], Model]:
-    # Imported here: each library takes seconds, and most people need one of the two first.
+    # Imported here: each library takes seconds, and most people need one of them first.
+    if spec.library == "torch":
+        import segdemo.models.from_torch as torch_adapter
+
+        return torch_adapter.load
     if spec.library == "torchvision":
         import segdemo.models.from_torchvision as torchvision_adapter
 

@@ -14,7 +14,7 @@ from segdemo.labels import ADE20K, CAMVID, CITYSCAPES, COCO_PANOPTIC, COCO_THING
 
 Task = Literal["semantic", "instance", "panoptic"]
 Source = Literal["starter", "torchvision", "huggingface", "local"]
-Library = Literal["torchvision", "transformers", "smp"]
+Library = Literal["torchvision", "transformers", "torch", "smp"]
 
 
 TASKS: Final[dict[Task, str]] = {  # what a model of each kind gives
@@ -42,7 +42,7 @@ class ModelSpec:
     key: str
     title: str
     family: str  # groups rows in the picker: "FCN", "DeepLabV3", "Mask R-CNN", "SegFormer", "Mask2Former", ...
-    architecture: str  # torchvision builder, or transformers class name
+    architecture: str  # builder of torchvision or of `architectures`, or transformers class name
     library: Library  # which adapter runs it
     task: Task
     source: Source

@@ -7,7 +7,7 @@ folder names is built from its settings alone, and filled from `model.safetensor
 from types import SimpleNamespace
 from typing import Any, Final
 
-import segmentation_models_pytorch as smp  # type: ignore[import-untyped]
+import segmentation_models_pytorch as smp
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file

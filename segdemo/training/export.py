@@ -40,6 +40,7 @@ def export(network: nn.Module, recipe: Recipe, space: LabelSpace, record: dict[s
             "network": recipe.network,
             "classes": list(space.classes),
             "shorter_side": shorter,
+            "divisor": recipe.divisor,
             "mean": MEAN,
             "std": STD,
         }

@@ -11,10 +11,10 @@ from torchvision.models import get_model
 
 from segdemo.errors import ModelError, SegdemoError
 from segdemo.labels import LabelSpace
-from segdemo.models import catalog, weights
-from segdemo.models.architectures import published_configs, small_torchvision, small_transformers
+from segdemo.models import catalog, starters, weights
+from segdemo.models.architectures import published_configs, small_transformers
 
-_SMALL = ("fcn_small", "deeplabv3_small", "maskrcnn_small", "segformer_small", "mask2former_small")
+_SMALL = tuple(f"{spec.checkpoint}_small" for spec in catalog.CATALOG if spec.source == "starter")
 
 
 def build(name: str, space: LabelSpace) -> nn.Module:
@@ -41,10 +41,10 @@ def build(name: str, space: LabelSpace) -> nn.Module:
 
 
 def _small(name: str, space: LabelSpace) -> nn.Module:
-    if hasattr(small_torchvision, name):
-        builder: Callable[[int], nn.Module] = getattr(small_torchvision, name)
-        return builder(len(space.classes))
-    return getattr(small_transformers, name)(space)
+    if hasattr(small_transformers, name):
+        build_it: Callable[[LabelSpace], nn.Module] = getattr(small_transformers, name)
+        return build_it(space)
+    return starters.builder(name)(len(space.classes))
 
 
 def checkpoint_folder(name: str) -> Path:
@@ -87,7 +87,7 @@ def trunk_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _torchvision_name(name: str) -> str | None:
-    for prefix in ("backbone.body.", "backbone."):
+    for prefix in ("backbone.body.", "backbone.", "pretrained.", "encoder.patch_embed.backbone."):
         if name.startswith(prefix) and name.removeprefix(prefix).split(".")[0] in _TRUNK:
             return name.removeprefix(prefix)
     prefix = "model.pixel_level_module.encoder."

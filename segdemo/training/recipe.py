@@ -1,5 +1,6 @@
 """A recipe: everything that decides what a training run learns, in one small TOML file."""
 
+import math
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,7 +20,8 @@ class Recipe:
     scenes: share of generated street scenes in each batch; scene_pool: how many different ones.
     picture_hw: size the pictures are kept at; crop_hw: size trained on; zoom: range of the random magnification.
     mixing: share of the crops that get some classes of another crop pasted over them.
-    shorter_side: what the finished network brings pictures to; it is validated at that size.
+    shorter_side, divisor: what the finished network brings pictures to, both sides rounded up to multiples; it is
+        validated at that size.
     """
 
     network: str
@@ -37,6 +39,7 @@ class Recipe:
     zoom: tuple[float, float] = (0.55, 1.6)
     mixing: float = 0.0
     shorter_side: int = 360
+    divisor: int = 1
     precision: Literal["fp32", "bf16"] = "bf16"
     seed: int = 0
     start_from: str = ""
@@ -45,7 +48,8 @@ class Recipe:
     @property
     def input_hw(self) -> tuple[int, int]:
         """Size of the network's input for a picture of `picture_hw`."""
-        height, width = (round(side * self.shorter_side / min(self.picture_hw)) for side in self.picture_hw)
+        sides = (round(side * self.shorter_side / min(self.picture_hw)) for side in self.picture_hw)
+        height, width = (math.ceil(side / self.divisor) * self.divisor for side in sides)
         return height, width
 
     def record(self) -> dict[str, Any]:

@@ -190,6 +190,9 @@ def enlarge(logits: Tensor, size_hw: torch.Size | tuple[int, int]) -> Tensor:
 
 
 def _logits(output: Any) -> Tensor:
+    """Of torchvision's networks, of our own, and of transformers'."""
+    if isinstance(output, Tensor):
+        return output
     return output["out"] if isinstance(output, dict) and "out" in output else output.logits
 
 

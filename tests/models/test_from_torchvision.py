@@ -17,7 +17,7 @@ from segdemo.images import InputImage
 from segdemo.labels import CAMVID, COCO_THINGS, VOID
 from segdemo.models import catalog, from_torchvision, predict, torchvision_networks, weights
 from segdemo.models.architectures import small_torchvision
-from segdemo.models.from_torchvision import resized_hw
+from segdemo.models.semantic import resized_hw
 
 LRASPP = "torchvision/lraspp_mobilenet_v3_large"
 SMALL = 96  # shorter side in the tests, for speed
