@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from segdemo import __version__
 from segdemo.confusion import Convention
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from segdemo.models import Model
     from segdemo.results import Results, Run
     from segdemo.scoreboard import RunScores
+
+
+_MODEL_HELP: Final = "a key that `models` lists, an id of the Hugging Face hub (owner/name[@revision]), or a path"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +66,9 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
     predict = commands.add_parser("predict", help="segment pictures: label map, overlay and JSON of each")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
-    predict.add_argument("--model", nargs="+", action="extend", required=True, type=_spec, metavar="KEY")
+    predict.add_argument(
+        "--model", nargs="+", action="extend", required=True, type=_spec, metavar="KEY", help=_MODEL_HELP
+    )
     predict.add_argument("--out", required=True, type=Path, metavar="DIR", help="made if it is not there")
     predict.add_argument("--device", default="auto", help="auto (the default), cpu, cuda, cuda:1 or mps")
     predict.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "fp16"))
@@ -71,7 +76,9 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="score models on labelled pictures")
     evaluate.add_argument("dataset", help="a folder, a zip archive, a JSON table of COCO's, or street-scenes:COUNT")
-    evaluate.add_argument("--model", nargs="+", action="extend", required=True, type=_spec, metavar="KEY")
+    evaluate.add_argument(
+        "--model", nargs="+", action="extend", required=True, type=_spec, metavar="KEY", help=_MODEL_HELP
+    )
     evaluate.add_argument("--convention", default="mmsegmentation", choices=get_args(Convention))
     evaluate.add_argument("--limit", type=_count, metavar="N", help="the first N pictures only")
     evaluate.add_argument("--device", default="auto", help="auto (the default), cpu, cuda, cuda:1 or mps")
@@ -92,7 +99,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         bench.set_defaults(run=benchmark_cli.run)
 
     fetch = commands.add_parser("fetch", help="download the weights of models ahead of their use")
-    fetch.add_argument("keys", nargs="+", type=_spec, metavar="KEY")
+    fetch.add_argument("keys", nargs="+", type=_spec, metavar="KEY", help=_MODEL_HELP)
     fetch.set_defaults(run=_fetch)
 
     train = commands.add_parser("train", help="train a model from a recipe")
@@ -104,9 +111,11 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _spec(key: str) -> ModelSpec:
+def _spec(name: str) -> ModelSpec:
+    from segdemo.models import found
+
     try:
-        return catalog.find(key)
+        return found.named(name)
     except ModelError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

@@ -146,7 +146,7 @@ def run(
     kept: dict[Case, Measurement] = {}
     loaded = _Loaded(where)
     for case in cases:
-        yield Progress(done, total, f"Loading {catalog.find(case.model).title}")
+        yield Progress(done, total, f"Loading {catalog.title(case.model)}")
         try:
             ready.append(_prepare(case, loaded, warm_up, memory))
         except Exception as error:  # noqa: BLE001 - one case's failure must leave the others to be measured
@@ -165,7 +165,7 @@ def run(
                 ready.remove(one)
             done += 1
             left_s = (time.monotonic() - began_s) / (done - before) * (total - done)
-            yield Progress(done, total, f"Timing {catalog.find(one.case.model).title}", left_s)
+            yield Progress(done, total, f"Timing {catalog.title(one.case.model)}", left_s)
         for precision in precisions:  # the best of all rounds is what the device can do
             rates[precision] = max(rates[precision], devices.matrix_rate(where, precision))
     kept |= {one.case: one.measurement() for one in ready}

@@ -11,7 +11,7 @@ from segdemo import benchmark, devices, words
 from segdemo.benchmark import Measurement, Report
 from segdemo.benchmark_case import Case
 from segdemo.errors import SegdemoError
-from segdemo.models import WAYS, catalog
+from segdemo.models import WAYS, catalog, found
 from segdemo.models.catalog import ModelSpec
 from segdemo.results import Results
 from segdemo.terminal import Faults, ProgressBar
@@ -148,6 +148,6 @@ def _size(text: str) -> tuple[int, int]:
 
 def _spec(key: str) -> ModelSpec:
     try:
-        return catalog.find(key)
+        return found.named(key)
     except SegdemoError as error:
         raise argparse.ArgumentTypeError(str(error)) from error

@@ -1,6 +1,6 @@
 """What one call of a model takes on a CPU beyond its process's memory before, each case in a process of its own.
 
-    python -m segdemo.benchmark_memory CASE
+    python -m segdemo.benchmark_memory CASE ROW
 
 A process keeps what it has freed: within one, the same model takes 50 MB or nothing by what ran before it.
 """
@@ -13,6 +13,7 @@ from typing import Final
 
 from segdemo import devices
 from segdemo.benchmark_case import Case, call, decoded, load, picture_file
+from segdemo.models import catalog
 
 _SMALL_HW: Final = (64, 64)  # a call at this size brings the libraries' own code into memory
 _PATIENCE_S: Final = 600
@@ -21,6 +22,7 @@ _PATIENCE_S: Final = 600
 def peak_bytes(case: Case) -> int | None:
     """The peak of the process in one call less what it held before; None where that cannot be had."""
     command = [sys.executable, "-m", "segdemo.benchmark_memory", json.dumps(asdict(case))]
+    command.append(json.dumps(catalog.find(case.model).record()))  # which may be in this process's registry alone
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=True)
         return int(done.stdout.split()[-1])
@@ -28,8 +30,9 @@ def peak_bytes(case: Case) -> int | None:
         return None
 
 
-def _main(text: str) -> None:
+def _main(text: str, row: str) -> None:
     record = json.loads(text)
+    catalog.register(catalog.parse(json.loads(row)))
     case = Case(**record | {"size_hw": tuple(record["size_hw"])})
     model = load(case, "cpu")
     call(model, decoded(picture_file(_SMALL_HW), 1)[0])
@@ -44,4 +47,4 @@ def _main(text: str) -> None:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    _main(*sys.argv[1:])

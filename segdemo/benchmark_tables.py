@@ -68,7 +68,7 @@ def accuracy(report: Report, case: Case, scores: Mapping[str, float]) -> pd.Data
     """
     rows = [
         {
-            "model": catalog.find(one.case.model).title,
+            "model": catalog.title(one.case.model),
             "ms per picture": 1e3 * one.summary().p50_s / case.batch,
             "memory MB": np.nan if one.peak_bytes is None else (one.peak_bytes + one.weights_bytes) / 1e6,
             "mean IoU %": 100 * scores[one.case.model],

@@ -23,7 +23,7 @@ from segdemo import devices, models
 from segdemo.class_mapping import ClassMapping, mapping
 from segdemo.datasets.dataset import Dataset
 from segdemo.errors import ImageError
-from segdemo.models import Model, Precision, weights
+from segdemo.models import Model, Precision, catalog, weights
 from segdemo.models.catalog import ModelSpec, Task
 from segdemo.prediction import Prediction
 from segdemo.results import Picture, Results, Run, RunIdentity
@@ -84,6 +84,9 @@ def keep(
 
     environment: what the run is computed on. scored: gives the pictures at the positions it is asked for, in any order.
     """
+    spec = catalog.find(identity.model)
+    if not catalog.in_catalog(spec):  # another process may never hear of it
+        environment = environment | {"checkpoint": spec.record()}
     run = results.begin(identity, environment)
     kept = results.done(run)
     skipped = sum(picture.skipped is not None for picture in results.pictures(run)) if kept else 0

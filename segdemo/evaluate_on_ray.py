@@ -36,7 +36,7 @@ from segdemo.evaluate import (
     score_one,
     side_by_side,
 )
-from segdemo.models import Model, Precision, weights
+from segdemo.models import Model, Precision, catalog, weights
 from segdemo.models.catalog import ModelSpec, Task
 from segdemo.results import Picture, Results, RunIdentity
 
@@ -190,7 +190,7 @@ def _scored(
         .map_batches(partial(_read, source), batch_size=None)
         .map_batches(
             _Network,
-            fn_constructor_args=(identity, pool.device),
+            fn_constructor_args=(spec, identity, pool.device),
             batch_size=batch_size(pool.device),
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=pool.size),
             **pool.options,
@@ -215,7 +215,8 @@ def _open(source: _Source) -> Dataset:
 class _Network:
     """A model in a worker, loaded when the first pictures come."""
 
-    def __init__(self, identity: RunIdentity, device: str) -> None:
+    def __init__(self, spec: ModelSpec, identity: RunIdentity, device: str) -> None:
+        catalog.register(spec)  # a checkpoint that somebody brought is not in the workers' table
         self._identity, self._device = identity, device
 
     def __call__(self, rows: _Rows) -> Iterator[_Rows]:

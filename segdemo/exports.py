@@ -72,7 +72,7 @@ def prediction_json(
             "key": spec.key,
             "title": spec.title,
             "source": spec.source,
-            "checkpoint": spec.checkpoint,
+            "checkpoint": spec.shown_checkpoint,
             "revision": spec.revision,
             "licence": spec.licence,
             "paper": spec.paper,

@@ -3,8 +3,8 @@
 A label map is a uint8 array (H, W) of positions in `LabelSpace.classes`; `VOID` marks pixels without a class.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -31,6 +31,21 @@ class LabelSpace:
             raise ValueError(f"{self.name}: expected 1 to {VOID} classes, got {len(self.classes)}")
         if len(self.colors) != len(self.classes):
             raise ValueError(f"{self.name}: {len(self.classes)} classes but {len(self.colors)} colours")
+
+    def record(self) -> dict[str, Any]:
+        """For JSON, as `parse` reads it."""
+        return asdict(self) | {"things": sorted(self.things)}
+
+    @classmethod
+    def parse(cls, record: dict[str, Any]) -> "LabelSpace":
+        """What `record` gave."""
+        return cls(
+            name=record["name"],
+            classes=tuple(record["classes"]),
+            colors=tuple((red, green, blue) for red, green, blue in record["colors"]),
+            things=frozenset(record["things"]),
+            background=record["background"],
+        )
 
     def palette(self, kind: PaletteKind = "dataset") -> np.ndarray:
         """(256, 3) uint8: row = class id; ids without a class, VOID among them, are black.

@@ -68,7 +68,7 @@ class RunIdentity:
 
     def text(self) -> str:
         """As JSON; the label space with all its fields, so that a run can be read without the data set."""
-        record = asdict(self) | {"space": asdict(self.space) | {"things": sorted(self.space.things)}}
+        record = asdict(self) | {"space": self.space.record()}
         return json.dumps(record, sort_keys=True)
 
 
@@ -244,15 +244,7 @@ class Results:
 
 def _identity(text: str) -> RunIdentity:
     record = json.loads(text)
-    space = record["space"]
-    record["space"] = LabelSpace(
-        name=space["name"],
-        classes=tuple(space["classes"]),
-        colors=tuple(tuple(color) for color in space["colors"]),
-        things=frozenset(space["things"]),
-        background=space["background"],
-    )
-    return RunIdentity(**record)
+    return RunIdentity(**record | {"space": LabelSpace.parse(record["space"])})
 
 
 def _now() -> str:

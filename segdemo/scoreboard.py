@@ -53,7 +53,12 @@ class RunScores:
 
 
 def gather(results: Results, run: Run) -> RunScores:
-    """Read a run from the store, a picture at a time. Raises `ResultsError` where no picture of it was scored."""
+    """Read a run from the store, a picture at a time. Raises `ResultsError` where no picture of it was scored.
+
+    A checkpoint that somebody brought in an earlier process is found by its key again from here on.
+    """
+    if "checkpoint" in run.environment and not catalog.only_catalog():
+        catalog.register(catalog.parse(run.environment["checkpoint"]))
     total, tallies = PictureScores(), []
     positions: list[int] = []
     names: list[str] = []
@@ -87,8 +92,8 @@ def gather(results: Results, run: Run) -> RunScores:
 
 
 def _unanswered(identity: RunIdentity) -> frozenset[int]:
-    spec, space = catalog.find(identity.model), identity.space
-    if spec.task != "instance" or len(spec.space.things) == len(spec.space.classes):
+    spec, space = catalog.known(identity.model), identity.space
+    if spec is None or spec.task != "instance" or len(spec.space.things) == len(spec.space.classes):
         return frozenset()
     return frozenset(range(len(space.classes))) - space.things
 

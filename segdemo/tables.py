@@ -118,7 +118,7 @@ def contradictions_table(
 
 def titles(keys: Sequence[str]) -> list[str]:
     """The models' titles; where two are equal, each with its key behind it."""
-    plain = [catalog.find(key).title for key in keys]
+    plain = [catalog.title(key) for key in keys]
     return [f"{title} ({key})" if plain.count(title) > 1 else title for title, key in zip(plain, keys, strict=True)]
 
 

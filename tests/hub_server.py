@@ -31,6 +31,7 @@ class Repo:
 
     files: dict[str, bytes]
     gated: bool = False
+    card: dict = field(default_factory=dict)
 
     @property
     def commit(self) -> str:
@@ -108,9 +109,9 @@ class HubServer:
             self._http.shutdown()
             self._http.server_close()
 
-    def add_repo(self, repo, files, gated=False):
-        """Serve `files` (name to bytes) as the only commit of branch "main"."""
-        self.repos[repo] = Repo(dict(files), gated)
+    def add_repo(self, repo, files, gated=False, card=None):
+        """Serve `files` (name to bytes) as the only commit of branch "main". card: what heads its README."""
+        self.repos[repo] = Repo(dict(files), gated, card or {})
 
     def add_file(self, name, data):
         """Serve a file of torchvision's, at /models/NAME."""
@@ -238,7 +239,8 @@ class _Handler(BaseHTTPRequestHandler):
                 for name, data in repo.files.items()
             ]
         else:
-            listing = {"id": repo_id, "sha": repo.commit, "siblings": [{"rfilename": n} for n in repo.files]}
+            names = [{"rfilename": name} for name in repo.files]
+            listing = {"id": repo_id, "sha": repo.commit, "siblings": names, "cardData": repo.card}
         return self._answer(200, {"Content-Type": "application/json"}, json.dumps(listing).encode())
 
     def _stored(self, sha256):

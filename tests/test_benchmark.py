@@ -17,7 +17,7 @@ from segdemo.benchmark_case import Case, decoded, picture_file
 from segdemo.benchmark_case import load as load_case
 from segdemo.errors import ModelError, SegdemoError
 from segdemo.models import catalog
-from segdemo.models.from_transformers import Mask2FormerModel
+from segdemo.models.from_transformers import QueriesModel
 from segdemo.models.mask_queries import SETTLED, MaskQueries, panoptic, settled
 from segdemo.published_times import PUBLISHED
 from segdemo.results import Results
@@ -224,7 +224,7 @@ def test_a_real_model_is_counted_and_timed():
     assert found.parameters == sum(p.numel() for p in model.module.parameters())
     assert found.gmacs > 0.01
     assert "20 queries" in found.findings
-    assert isinstance(model, Mask2FormerModel)
+    assert isinstance(model, QueriesModel)
 
 
 @pytest.mark.parametrize("key", ["starter/fcn", "starter/segformer"])

@@ -197,6 +197,10 @@ def _adapter(spec: ModelSpec) -> Callable[[ModelSpec, str, Precision, bool, Prog
         import segdemo.models.from_torchvision as torchvision_adapter
 
         return torchvision_adapter.load
+    if spec.library == "smp":
+        import segdemo.models.from_smp as smp_adapter
+
+        return smp_adapter.load
     import segdemo.models.from_transformers as transformers_adapter
 
     return transformers_adapter.load

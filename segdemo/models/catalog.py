@@ -1,18 +1,20 @@
 """The only list of models. A literal table; importing it costs nothing and needs no torch.
 
 A row names its checkpoint as its source names it: a torchvision weights enum, a hub id with a revision, a starter's
-folder.
+folder. Checkpoints that people bring (found.py) are rows of the same form, kept beside the table by the process.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal
+import os
+from dataclasses import asdict, dataclass
+from threading import Lock
+from typing import Any, Final, Literal
 
 from segdemo.errors import ModelError
 from segdemo.labels import ADE20K, CAMVID, CITYSCAPES, COCO_PANOPTIC, COCO_THINGS, VOC, LabelSpace
 
 Task = Literal["semantic", "instance", "panoptic"]
-Source = Literal["starter", "torchvision", "huggingface"]
-Library = Literal["torchvision", "transformers", "torch"]
+Source = Literal["starter", "torchvision", "huggingface", "local"]
+Library = Literal["torchvision", "transformers", "torch", "smp"]
 
 
 TASKS: Final[dict[Task, str]] = {  # what a model of each kind gives
@@ -44,14 +46,23 @@ class ModelSpec:
     library: Library  # which adapter runs it
     task: Task
     source: Source
-    checkpoint: str  # enum member, hub id, or starter folder
+    checkpoint: str  # enum member, hub id, starter folder, or path on this machine
     revision: str | None  # of a hub id
     space: LabelSpace
-    paper: str  # address
-    year: int
+    paper: str  # address; "" where nobody knows it, as of a checkpoint that somebody brings
+    year: int | None
     licence: str
     download_bytes: int  # 0 for starters
     published: tuple[PublishedFigure, ...] = ()
+
+    @property
+    def shown_checkpoint(self) -> str:
+        """The checkpoint for others to read: no path of this machine."""
+        return self.key if self.source == "local" else self.checkpoint
+
+    def record(self) -> dict[str, Any]:
+        """For JSON, as `parse` reads it."""
+        return asdict(self) | {"space": self.space.record()}
 
 
 _FCN_PAPER = "https://arxiv.org/abs/1411.4038"
@@ -145,6 +156,43 @@ def _by_mmseg(miou: float, dataset: str) -> PublishedFigure:
 
 
 _ADE, _CITY = "ADE20K val", "Cityscapes val"
+
+
+@dataclass(frozen=True)
+class _Family:
+    """What checkpoints of one architecture on the hub have in common. source: of their figures."""
+
+    name: str
+    architecture: str
+    paper: str
+    year: int
+    licence: str
+    source: str = ""
+
+    def row(
+        self, checkpoint: str, title: str, task: Task, space: LabelSpace, parameters: int,
+        figure: tuple[str, float, str] | None = None,
+    ) -> ModelSpec:  # fmt: skip
+        """figure: metric, value, data set; single scale."""
+        published = (PublishedFigure(*figure, "single scale", self.source),) if figure else ()
+        return ModelSpec(
+            key=checkpoint, title=title, family=self.name, architecture=self.architecture, library="transformers",
+            task=task, source="huggingface", checkpoint=checkpoint, revision="main", space=space, paper=self.paper,
+            year=self.year, licence=self.licence, download_bytes=4 * parameters, published=published,
+        )  # fmt: skip
+
+
+_UPERNET = _Family("UPerNet", "UperNetForSemanticSegmentation", "https://arxiv.org/abs/1807.10221", 2018, "MIT",
+                   "MMSegmentation, configs/convnext and configs/swin")  # fmt: skip
+_BEIT = _Family("BEiT", "BeitForSemanticSegmentation", "https://arxiv.org/abs/2106.08254", 2021, "Apache-2.0")
+_DPT = _Family("DPT", "DPTForSemanticSegmentation", "https://arxiv.org/abs/2103.13413", 2021, "Apache-2.0")
+_MOBILEVIT = _Family("MobileViT", "MobileViTForSemanticSegmentation", "https://arxiv.org/abs/2110.02178", 2021,
+                     "Apple ML Research Model Licence: research use")  # fmt: skip
+_MASKFORMER = _Family("MaskFormer", "MaskFormerForInstanceSegmentation", "https://arxiv.org/abs/2107.06278", 2021,
+                      "CC BY-NC 4.0: non-commercial use", "facebookresearch/MaskFormer, MODEL_ZOO.md")  # fmt: skip
+_ONEFORMER = _Family("OneFormer", "OneFormerForUniversalSegmentation", "https://arxiv.org/abs/2211.06220", 2022, "MIT")
+_EOMT = _Family("EoMT", "EomtForUniversalSegmentation", "https://arxiv.org/abs/2503.19108", 2025, "MIT",
+                "tue-mps/eomt, model_zoo/dinov2.md")  # fmt: skip
 
 # Sizes: torchvision's in MiB as its enums print them; of hub models the number of float32 parameters (the file has a
 # little more). Revisions: a commit where at least two independent projects pin it, else the branch.
@@ -240,12 +288,112 @@ CATALOG: tuple[ModelSpec, ...] = (
                  "semantic", CITYSCAPES, 106_890_572, 83.3),
     _mask2former("facebook/mask2former-swin-large-cityscapes-semantic", "Mask2Former Swin-L Cityscapes",
                  "semantic", CITYSCAPES, 215_458_184, 83.3),
+
+    _UPERNET.row("openmmlab/upernet-convnext-tiny", "UPerNet ConvNeXt-T ADE20K", "semantic", ADE20K, 60_242_636,
+                 ("mIoU", 46.11, _ADE)),
+    _UPERNET.row("openmmlab/upernet-convnext-small", "UPerNet ConvNeXt-S ADE20K", "semantic", ADE20K, 81_877_196,
+                 ("mIoU", 48.56, _ADE)),
+    _UPERNET.row("openmmlab/upernet-convnext-base", "UPerNet ConvNeXt-B ADE20K", "semantic", ADE20K, 122_102_956,
+                 ("mIoU", 48.71, _ADE)),
+    _UPERNET.row("openmmlab/upernet-swin-tiny", "UPerNet Swin-T ADE20K", "semantic", ADE20K, 59_943_398,
+                 ("mIoU", 44.41, _ADE)),
+    _UPERNET.row("openmmlab/upernet-swin-small", "UPerNet Swin-S ADE20K", "semantic", ADE20K, 81_261_302,
+                 ("mIoU", 47.72, _ADE)),
+
+    _BEIT.row("microsoft/beit-base-finetuned-ade-640-640", "BEiT-B ADE20K", "semantic", ADE20K, 163_407_980),
+
+    _DPT.row("Intel/dpt-large-ade", "DPT-L ADE20K", "semantic", ADE20K, 344_292_140),
+
+    _MOBILEVIT.row("apple/deeplabv3-mobilevit-xx-small", "MobileViT-XXS VOC", "semantic", VOC, 1_854_853),
+    _MOBILEVIT.row("apple/deeplabv3-mobilevit-x-small", "MobileViT-XS VOC", "semantic", VOC, 2_944_069),
+    _MOBILEVIT.row("apple/deeplabv3-mobilevit-small", "MobileViT-S VOC", "semantic", VOC, 6_357_941),
+
+    _MASKFORMER.row("facebook/maskformer-swin-tiny-ade", "MaskFormer Swin-T ADE20K", "semantic", ADE20K, 41_758_545,
+                    ("mIoU", 46.7, _ADE)),
+    _MASKFORMER.row("facebook/maskformer-swin-small-ade", "MaskFormer Swin-S ADE20K", "semantic", ADE20K, 63_076_449,
+                    ("mIoU", 49.8, _ADE)),
+    _MASKFORMER.row("facebook/maskformer-swin-base-ade", "MaskFormer Swin-B ADE20K", "semantic", ADE20K, 101_831_439,
+                    ("mIoU", 52.7, _ADE)),
+    _MASKFORMER.row("facebook/maskformer-swin-large-ade", "MaskFormer Swin-L ADE20K", "semantic", ADE20K, 211_578_699,
+                    ("mIoU", 54.1, _ADE)),
+    _MASKFORMER.row("facebook/maskformer-swin-tiny-coco", "MaskFormer Swin-T COCO panoptic", "panoptic", COCO_PANOPTIC,
+                    41_754_176),
+    _MASKFORMER.row("facebook/maskformer-swin-base-coco", "MaskFormer Swin-B COCO panoptic", "panoptic", COCO_PANOPTIC,
+                    101_827_070),
+
+    _ONEFORMER.row("shi-labs/oneformer_ade20k_swin_tiny", "OneFormer Swin-T ADE20K", "semantic", ADE20K, 50_737_938),
+
+    _EOMT.row("tue-mps/ade20k_semantic_eomt_large_512", "EoMT-L ADE20K", "semantic", ADE20K, 316_020_887,
+              ("mIoU", 58.4, _ADE)),
+    _EOMT.row("tue-mps/cityscapes_semantic_eomt_large_1024", "EoMT-L Cityscapes", "semantic", CITYSCAPES, 319_032_340,
+              ("mIoU", 84.2, _CITY)),
+    _EOMT.row("tue-mps/coco_instance_eomt_large_640", "EoMT-L COCO instance", "instance", COCO_THINGS, 316_641_361,
+              ("mask AP", 45.2, "COCO val2017")),
+    _EOMT.row("tue-mps/coco_panoptic_eomt_large_640", "EoMT-L COCO panoptic", "panoptic", COCO_PANOPTIC, 316_695_686,
+              ("PQ", 56.0, "COCO val2017")),
 )  # fmt: skip
 
 
+MOST_FOUND: Final = 256  # the oldest of more are forgotten
+_found: dict[str, ModelSpec] = {}
+_lock = Lock()
+
+
+def only_catalog() -> bool:
+    """Whether nothing but the table may be used here, as on servers for strangers: SEGDEMO_ANY_CHECKPOINT=off."""
+    return os.environ.get("SEGDEMO_ANY_CHECKPOINT", "on").strip().lower() in ("off", "0", "no", "false")
+
+
+def expect_allowed(what: str) -> None:
+    """Raise `ModelError` for a checkpoint beside the table where only that may be used."""
+    if only_catalog():
+        raise ModelError(
+            f"{what} is no model of the catalogue, and SEGDEMO_ANY_CHECKPOINT is off; choose a listed one."
+        )
+
+
+def register(spec: ModelSpec) -> ModelSpec:
+    """Let all in this process find a checkpoint that is not in the table; returns the row that its key stands for.
+
+    That is the one that came first: a key means one checkpoint as long as models and answers are kept under it.
+    Raises `ModelError` where only the table may be used.
+    """
+    if any(row.key == spec.key for row in CATALOG):
+        return find(spec.key)
+    expect_allowed(spec.key)
+    with _lock:
+        kept = _found.pop(spec.key, spec)
+        _found[spec.key] = kept
+        while len(_found) > MOST_FOUND:
+            del _found[next(iter(_found))]
+    return kept
+
+
+def in_catalog(spec: ModelSpec) -> bool:
+    """Whether it is a row of the table, not what somebody brought."""
+    return spec in CATALOG
+
+
+def known(key: str) -> ModelSpec | None:
+    """The row with this key, of the table or registered."""
+    row = next((spec for spec in CATALOG if spec.key == key), None)
+    return row or (None if only_catalog() else _found.get(key))
+
+
 def find(key: str) -> ModelSpec:
-    """The row with this key. Raises `ModelError` naming the valid keys otherwise."""
-    for spec in CATALOG:
-        if spec.key == key:
-            return spec
+    """The row with this key, of the table or registered. Raises `ModelError` naming the valid keys otherwise."""
+    if spec := known(key):
+        return spec
     raise ModelError(f"There is no model {key!r}; choose one of: {', '.join(s.key for s in CATALOG)}.")
+
+
+def title(key: str) -> str:
+    """A model's title; of one that is not known any more, as in results of an earlier day, its key."""
+    spec = known(key)
+    return spec.title if spec else key
+
+
+def parse(record: dict[str, Any]) -> ModelSpec:
+    """What `ModelSpec.record` gave."""
+    published = tuple(PublishedFigure(**figure) for figure in record["published"])
+    return ModelSpec(**record | {"space": LabelSpace.parse(record["space"]), "published": published})

@@ -51,12 +51,17 @@ def download(
         os.replace(part, target)
 
 
-def intact(path: Path, sha256: str) -> bool:
+def intact(path: Path, expected: str) -> bool:
     """Whether the file is there and its hash begins so; it is read once as long as it does not change."""
     if not path.is_file():
         return False
+    return not expected or file_sha256(path).startswith(expected)
+
+
+def file_sha256(path: Path) -> str:
+    """The file's hash; it is read once as long as it does not change."""
     found = path.stat()
-    return not sha256 or _sha256(path, found.st_size, found.st_mtime_ns).startswith(sha256)
+    return _sha256(path, found.st_size, found.st_mtime_ns)
 
 
 def readable(size_bytes: int) -> str:

@@ -1,4 +1,4 @@
-"""transformers' networks behind the four stages: SegFormer, and Mask2Former for its three tasks.
+"""transformers' networks behind the four stages: one adapter for each kind of output, logits of pixels and queries.
 
 Label names, sizes and colours come from the checkpoint's own files. Only its weights are read, never code: safetensors
 where there are any, else a pickle in torch's `weights_only` mode.
@@ -10,19 +10,16 @@ pixel beside where it means to, and on a CPU out of bounds.
 import pickle
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import torch
+import torch.nn.functional as F
+import transformers
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoImageProcessor,
-    Mask2FormerForUniversalSegmentation,
-    SegformerForSemanticSegmentation,
-)
+from transformers import AutoConfig
 from transformers.utils import logging
 
 from segdemo.errors import ModelError, WeightsError
@@ -34,12 +31,14 @@ from segdemo.models import (
     Model,
     Precision,
     Progress,
+    catalog,
+    checkpoint_config,
     mask_queries,
     preprocessing,
     weights,
 )
 from segdemo.models.architectures import published_configs
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.catalog import ModelSpec, Task
 from segdemo.models.checked_convolutions import replace_faulty
 from segdemo.models.fused_head import fuse_head
 from segdemo.models.mask_queries import SETTLED, MaskQueries
@@ -47,9 +46,10 @@ from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_ONE_SIZE = ("beit", "data2vec-vision", "eomt", "eomt_dinov3")
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _DAMAGED = (EOFError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, pickle.UnpicklingError)
-_UNREADABLE = (OSError, *_DAMAGED)
+_UNREADABLE = (OSError, ImportError, *_DAMAGED)  # some backbones need a library that is not here
 
 # Its bars and reports go to standard error, where the command line has one line for each failure.
 logging.disable_progress_bar()
@@ -63,20 +63,20 @@ def load(
 ) -> Model:  # fmt: skip
     """Build the row's network, load its weights from their folder, make it ready for inference on the device.
 
-    Without weights, a starter's shape still comes from its folder, any other from the table of published shapes.
+    Without weights, a row's shape comes from the table of published shapes, that of a starter and of what somebody
+    brought from its folder.
     Raises `WeightsError` where weights cannot be had or read, `ModelError` where they are of something else.
     """
-    kind = _KINDS[spec.architecture]
-    network_class: Any = kind.network_class
-    if trained or spec.source == "starter":
-        folder = weights.fetch(spec, progress)
+    kind, network_class = KINDS[spec.architecture], getattr(transformers, spec.architecture)
+    if trained or spec.source == "starter" or not catalog.in_catalog(spec):
+        folder = weights.fetch(spec, progress) if trained else weights.configurations(spec)
         config, prepare = _read_settings(spec, folder, network_class)
         network = _read_network(spec, folder, network_class) if trained else network_class(config)
     else:
         config, processor = published_configs.find(spec)
         network, prepare = network_class(config), preprocessing.of_processor(processor)
     fuse_head(network.requires_grad_(False).eval())
-    network.to(device=device, dtype=_DTYPES[precision])
+    network.to(device=device, dtype=DTYPES[precision])
     if device == "cpu":
         network.to(memory_format=torch.channels_last)
         if precision != "fp32":
@@ -115,26 +115,24 @@ class _TransformersModel:
         return to_device(images, self.device)
 
     def preprocess(self, pictures: Tensor) -> Tensor:
-        """(N, 3, h, w) float32."""
+        """(N, 3, h, w) float32; N times the number of windows, where the checkpoint asks for windows of the picture."""
         return self.prepare(pictures)
 
-    def _run(self, inputs: Tensor) -> Any:
-        dtype = _DTYPES[self.precision]
+    def _run(self, inputs: Tensor, **others: Tensor) -> Any:
+        dtype = DTYPES[self.precision]
         with torch.autocast(torch.device(self.device).type, dtype, enabled=dtype != torch.float32):
-            return self.network(pixel_values=inputs)
+            return self.network(pixel_values=inputs, **others)
 
     def _expect_finite(self, output: Tensor) -> None:
         if not torch.isfinite(output.sum(dtype=torch.float32)):
             raise ModelError(f"{self.spec.key} has no finite output in {self.precision}; choose another precision.")
 
 
-class SegformerModel(_TransformersModel):
-    """SegFormer (https://arxiv.org/abs/2105.15203): logits at a quarter of the input's size."""
-
-    network_class = SegformerForSemanticSegmentation
+class LogitsModel(_TransformersModel):
+    """Networks that give every pixel a logit for each class: SegFormer, UPerNet, BEiT, DPT, MobileViT and the like."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Logits (N, C, h / 4, w / 4)."""
+        """Logits (N, C, h, w), at the input's size or a fraction of it, whatever the network gives."""
         return self._run(inputs).logits
 
     def postprocess(self, outputs: Tensor, size_hw: tuple[int, int]) -> list[Answer]:
@@ -144,10 +142,13 @@ class SegformerModel(_TransformersModel):
         return [Answer(*maps, None) for maps in zip(labels.cpu().numpy(), confidence.cpu().numpy(), strict=True)]
 
 
-class Mask2FormerModel(_TransformersModel):
-    """Mask2Former (https://arxiv.org/abs/2112.01527): class and mask of each query, read as the row's task wants."""
+class QueriesModel(_TransformersModel):
+    """Networks that give a class and a mask to each of their queries, read as the row's task wants.
 
-    network_class = Mask2FormerForUniversalSegmentation
+    MaskFormer (https://arxiv.org/abs/2107.06278), Mask2Former (https://arxiv.org/abs/2112.01527), OneFormer
+    (https://arxiv.org/abs/2211.06220) and EoMT (https://arxiv.org/abs/2503.19108).
+    """
+
     findings: ClassVar[str] = f"{SETTLED} queries that are sure of a class"
 
     def settle(self, outputs: MaskQueries) -> MaskQueries:
@@ -155,15 +156,25 @@ class Mask2FormerModel(_TransformersModel):
         return mask_queries.settled(outputs)
 
     def forward(self, inputs: Tensor) -> MaskQueries:
-        """Class and mask logits of all queries, masks at a quarter of the input's size."""
-        outputs = self._run(inputs)
+        """Class and mask logits of all queries, masks at a fraction of the input's size."""
+        outputs = self._run(inputs, **self._task(len(inputs)))
         height, width = inputs.shape[-2:]
         return MaskQueries(outputs.class_queries_logits, outputs.masks_queries_logits, (height, width))
+
+    def _task(self, count: int) -> dict[str, Tensor]:
+        """What OneFormer is told besides the pictures: its task, once for each."""
+        if self.spec.architecture != "OneFormerForUniversalSegmentation":
+            return {}
+        config: Any = self.network.config
+        tokens = torch.tensor(_TASK_TOKENS[self.spec.task], device=self.device)
+        return {"task_inputs": F.pad(tokens, (0, config.task_seq_len - len(tokens))).expand(count, -1)}
 
     def postprocess(self, outputs: MaskQueries, size_hw: tuple[int, int]) -> list[Answer]:
         """Labels, and the segments of instance and panoptic models."""
         self._expect_finite(outputs.class_logits)
         self._expect_finite(outputs.mask_logits)
+        resized_hw, starts = self.prepare.resized_hw(size_hw), self.prepare.starts(size_hw)
+        outputs = replace(outputs, filled_hw=resized_hw, starts=starts)
         if self.spec.task == "semantic":
             return mask_queries.semantic(outputs, size_hw)
         if self.spec.task == "instance":
@@ -171,21 +182,63 @@ class Mask2FormerModel(_TransformersModel):
         return mask_queries.panoptic(outputs, size_hw, self.space.things)
 
 
-_KINDS: dict[str, type[SegformerModel] | type[Mask2FormerModel]] = {
-    kind.network_class.__name__: kind for kind in (SegformerModel, Mask2FormerModel)
+# By the name of transformers' class: all whose preprocessing and output are tested here.
+KINDS: Final[dict[str, type[LogitsModel] | type[QueriesModel]]] = {
+    **dict.fromkeys(
+        (
+            "BeitForSemanticSegmentation",
+            "DPTForSemanticSegmentation",
+            "Data2VecVisionForSemanticSegmentation",
+            "MobileNetV2ForSemanticSegmentation",
+            "MobileViTForSemanticSegmentation",
+            "MobileViTV2ForSemanticSegmentation",
+            "SegformerForSemanticSegmentation",
+            "UperNetForSemanticSegmentation",
+        ),
+        LogitsModel,
+    ),
+    **dict.fromkeys(
+        (
+            "EomtForUniversalSegmentation",
+            "EomtDinov3ForUniversalSegmentation",
+            "Mask2FormerForUniversalSegmentation",
+            "MaskFormerForInstanceSegmentation",
+            "OneFormerForUniversalSegmentation",
+        ),
+        QueriesModel,
+    ),
+}
+
+# "the task is semantic" and so on in the vocabulary of CLIP's tokenizer, which OneFormer's checkpoints use, with its
+# start and its end. Looked up once, so that nobody has to fetch a vocabulary for three sentences.
+_TASK_TOKENS: Final[dict[Task, tuple[int, ...]]] = {
+    "semantic": (49406, 518, 10549, 533, 29119, 1550, 49407),
+    "instance": (49406, 518, 10549, 533, 34572, 49407),
+    "panoptic": (49406, 518, 10549, 533, 1072, 24755, 49407),
 }
 
 
 def _read_settings(spec: ModelSpec, folder: Path, network_class: Any) -> tuple[Any, Preprocessing]:
     try:
+        checkpoint_config.read(folder)
         config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        if not isinstance(config, network_class.config_class):
+            raise ModelError(f"{folder} holds a {config.model_type!r} network, not the {spec.family} of {spec.key}.")
+        prepare = preprocessing.of_folder(folder, config.model_type)
     except _UNREADABLE as error:
         raise _unreadable(spec, folder, error) from error
-    if not isinstance(config, network_class.config_class):
-        raise ModelError(f"{folder} holds a {config.model_type!r} network, not the {spec.family} of {spec.key}.")
     _check_classes(spec, folder, [config.id2label[i] for i in sorted(config.id2label)])
-    return config, preprocessing.of_processor(processor)
+    _check_size(spec, config, prepare)
+    return config, prepare
+
+
+def _check_size(spec: ModelSpec, config: Any, prepare: Preprocessing) -> None:
+    """Some networks have a position for each place of a picture of one size, and take no other."""
+    if config.model_type in _ONE_SIZE:
+        side, found = config.image_size, prepare.input_hw((2, 3))
+        if found != (side, side):
+            asked = f"{found[1]}×{found[0]}"
+            raise ModelError(f"{spec.title} takes pictures of {side}×{side}, but its files ask for {asked}.")
 
 
 def _check_classes(spec: ModelSpec, folder: Path, names: list[str]) -> None:

@@ -10,6 +10,7 @@ import os
 import re
 import threading
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,11 +18,14 @@ from huggingface_hub import constants, get_token
 
 from segdemo.errors import WeightsError
 from segdemo.models.download import Progress, download, intact
-from segdemo.models.web import NotFound, Refused, Unavailable, head
+from segdemo.models.web import NotFound, Refused, Unavailable, ask, head
 
 _CONFIGS = ("config.json", "preprocessor_config.json")
 _INDEX = "model.safetensors.index.json"
 _WEIGHTS = ("model.safetensors", _INDEX, "pytorch_model.bin")  # the first that there is; never any code
+
+_MOST_CONFIG_BYTES = 4_000_000
+_LONGEST_LICENCE = 80
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
@@ -95,6 +99,58 @@ def fetch(repo: str, revision: str, progress: Progress) -> Path:
     if revision != commit:
         _write(_ref(repo, revision), commit)
     return files[0].pointer.parent
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of a checkpoint before its weights are fetched.
+
+    folder: its snapshot in the cache, which holds its configurations. download_bytes: all that `fetch` would fetch.
+    licence: as its page names it, "" where it does not.
+    """
+
+    folder: Path
+    commit: str
+    download_bytes: int
+    licence: str
+
+
+def describe(repo: str, revision: str) -> Description:
+    """Look at a checkpoint: its configurations are fetched, which are small, and nothing else.
+
+    What is in the cache whole is not asked for again, but for its licence. Raises `Unavailable`, and `OSError` where
+    the disk refuses.
+    """
+    snapshot = cached(repo, revision)
+    if snapshot is not None:
+        size = sum((snapshot / name).stat().st_size for name in _required(snapshot))
+        return Description(snapshot, snapshot.name, size, _licence(repo, snapshot.name))
+    if constants.is_offline_mode():
+        raise Unavailable("HF_HUB_OFFLINE forbids to look for it")
+    files = _list(repo, revision)
+    small = [file for file in files if file.name in (*_CONFIGS, _INDEX)]
+    if any((file.size or 0) > _MOST_CONFIG_BYTES for file in small):
+        raise Unavailable(f"the configuration of {repo} is too large to be one")
+    _fetch_all(small, lambda done, total: None)
+    if files[-1].name == _INDEX:
+        files += [_describe(repo, files[-1].commit, name) for name in _shards(files[-1].pointer)]
+    commit = files[0].commit
+    if revision != commit:
+        _write(_ref(repo, revision), commit)
+    return Description(files[0].pointer.parent, commit, sum(file.size or 0 for file in files), _licence(repo, commit))
+
+
+def _licence(repo: str, commit: str) -> str:
+    """What the hub says of a commit's licence; "" where it says nothing or cannot be asked."""
+    if constants.is_offline_mode():
+        return ""
+    try:
+        with ask(f"{constants.ENDPOINT}/api/models/{repo}/revision/{commit}", _token()) as answer:
+            said = json.loads(answer.read(_MOST_CONFIG_BYTES)).get("cardData") or {}
+        names = [said.get("license_name"), said.get("license")]
+        return next((name for name in names if isinstance(name, str) and name), "")[:_LONGEST_LICENCE]
+    except (Unavailable, OSError, HTTPException, ValueError, AttributeError):
+        return ""
 
 
 def _list(repo: str, revision: str) -> list[_RemoteFile]:

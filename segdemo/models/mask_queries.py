@@ -1,18 +1,20 @@
-"""Mask2Former's queries to labels and segments, by the rules of the paper (https://arxiv.org/abs/2112.01527).
+"""Queries to labels and segments, by the rules of Mask2Former (https://arxiv.org/abs/2112.01527).
 
-Each query is a class distribution and a mask. Masks are resized to the network's input, then to the picture, as in the
-authors' code; both steps run in bands of rows, so that no stack of full-size masks ever exists.
+MaskFormer, OneFormer and EoMT are read by the same rules. Each query is a class distribution and a mask. Masks are
+resized to the network's input, then what the picture fills of it to the picture, as in the authors' code; both steps
+run in bands of rows, so that no stack of full-size masks ever exists.
 
-Where transformers' `Mask2FormerImageProcessor` does otherwise, the authors' code is followed:
-- It resizes masks to 384×384 first, whatever the input (transformers#44901): the same for the published checkpoints,
-  whose input has that size, and coarser for any other.
+Where transformers' image processors do otherwise, the authors' code is followed:
+- Mask2Former's resizes masks to 384×384 first, whatever the input (transformers#44901): the same for the published
+  checkpoints, whose input has that size, and coarser for any other. MaskFormer's and OneFormer's leave out the input's
+  size: they weigh classes at a quarter of it and enlarge the sums.
 - Panoptic: it measures the area of a mask where score × mask is 0.5 or more, and keeps pixels whose mask is below 0.5;
   the authors measure and keep what lies above 0.5 in the mask alone. Its usual score threshold is 0.5.
 - Instances: it enlarges binary masks without interpolation.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,12 +40,21 @@ class MaskQueries:
     """What the network says of N pictures of one size.
 
     class_logits: (N, Q, C + 1), the last one "no object". mask_logits: (N, Q, h, w). Any float dtype.
-    input_hw: the size of the network's input.
+    input_hw: the size of the network's input. filled_hw: of its part, from the upper left corner, that the picture
+    fills; None: all of it. starts: where, along the longer side of that part, the picture's windows begin, each an
+    input of its own; those of a picture follow each other in the batch.
     """
 
     class_logits: Tensor
     mask_logits: Tensor
     input_hw: tuple[int, int]
+    filled_hw: tuple[int, int] | None = None
+    starts: tuple[int, ...] = ()
+
+    @property
+    def content_hw(self) -> tuple[int, int]:
+        """The size of the input that the picture fills."""
+        return self.filled_hw or self.input_hw
 
 
 def settled(queries: MaskQueries) -> MaskQueries:
@@ -53,27 +64,63 @@ def settled(queries: MaskQueries) -> MaskQueries:
     found = torch.arange(n, device=logits.device)
     logits[:, n:, -1] = 50
     logits[:, found, found % (logits.shape[2] - 1)] = 50
-    return MaskQueries(logits, queries.mask_logits, queries.input_hw)
+    return replace(queries, class_logits=logits)
 
 
 def semantic(queries: MaskQueries, size_hw: tuple[int, int]) -> list[Answer]:
     """The class with the largest sum over queries of class probability × mask probability, for every pixel.
 
-    Its confidence is that sum; where the sums of all classes together exceed 1, its share of them.
+    Its confidence is that sum; where the sums of all classes together exceed 1, its share of them. Where windows of the
+    picture overlap, the sums are their mean.
     """
+    tall = bool(queries.starts) and queries.content_hw[0] > queries.content_hw[1]
+    maps = _semantic(_on_its_side(queries), size_hw[::-1]) if tall else _semantic(queries, size_hw)
+    labels, confidence = ((one.mT.contiguous() if tall else one).cpu().numpy() for one in maps)
+    return [Answer(*maps, None) for maps in zip(labels, confidence, strict=True)]
+
+
+def _semantic(queries: MaskQueries, size_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Labels (N, H, W) uint8 and their confidence, float16."""
     weights = queries.class_logits.float().softmax(-1)[..., :-1]  # (N, Q, C)
     weights = _ONE * torch.cat([weights, weights.sum(-1, keepdim=True)], -1)  # all classes together come last
-    scores = (
-        torch.einsum("nqc,nqrw->ncrw", weights, masks.sigmoid_())
-        for masks in _at_input_size(queries.mask_logits, queries.input_hw)
+    scores: Iterator[Tensor] = (
+        torch.einsum("nqc,nqrw->ncrw", weights, masks.sigmoid_()) for masks in _at_input_size(queries)
     )
-    labels = torch.empty((len(weights), *size_hw), dtype=torch.uint8, device=weights.device)
+    if queries.starts:
+        scores = _joined(scores, queries)
+    count = len(weights) // max(1, len(queries.starts))
+    labels = torch.empty((count, *size_hw), dtype=torch.uint8, device=weights.device)
     confidence = torch.empty_like(labels, dtype=torch.float16)
-    for rows, band in numbered(resized_rows(scores, queries.input_hw[0], size_hw)):
+    for rows, band in numbered(resized_rows(scores, queries.content_hw[0], size_hw)):
         classes, together = band[:, :-1], band[:, -1]
         best, labels[:, rows] = first_maximum_(classes)
         confidence[:, rows] = best / together.clamp(min=_ONE)
-    return [Answer(*maps, None) for maps in zip(labels.cpu().numpy(), confidence.cpu().numpy(), strict=True)]
+    return labels, confidence
+
+
+def _on_its_side(queries: MaskQueries) -> MaskQueries:
+    """Windows of a tall picture, turned so that they lie side by side."""
+    return replace(
+        queries,
+        mask_logits=queries.mask_logits.mT,
+        input_hw=queries.input_hw[::-1],
+        filled_hw=queries.content_hw[::-1],
+    )
+
+
+def _joined(bands: Iterable[Tensor], queries: MaskQueries) -> Iterator[Tensor]:
+    """Bands (N · windows, C, rows, w) of windows side by side to bands (N, C, rows, W) of the whole, their mean where
+    windows overlap.
+    """
+    side, width, starts = queries.input_hw[1], queries.content_hw[1], queries.starts
+    for band in bands:
+        windows = band.unflatten(0, (-1, len(starts))).unbind(1)
+        whole = windows[0].new_zeros((*windows[0].shape[:3], width))
+        covered = whole.new_zeros(width)
+        for start, window in zip(starts, windows, strict=True):
+            whole[..., start : start + side] += window
+            covered[start : start + side] += 1
+        yield whole / covered
 
 
 def instances(queries: MaskQueries, size_hw: tuple[int, int], score_threshold: float = SCORE_THRESHOLD) -> list[Answer]:
@@ -83,7 +130,7 @@ def instances(queries: MaskQueries, size_hw: tuple[int, int], score_threshold: f
     instances above the threshold are brought to the picture, each in its own window. At thresholds below 0.5 one mask
     may be an instance of several classes; the 100 most probable are looked at.
     """
-    return [_instances(*one, queries.input_hw, size_hw, score_threshold) for one in _each(queries)]
+    return [_instances(*one, size_hw, score_threshold) for one in _each(queries)]
 
 
 def panoptic(queries: MaskQueries, size_hw: tuple[int, int], things: frozenset[int]) -> list[Answer]:
@@ -94,41 +141,49 @@ def panoptic(queries: MaskQueries, size_hw: tuple[int, int], things: frozenset[i
     is not among `things` are fused and keep the best score. Confidence is the winner's score × mask probability, 0 in
     VOID.
     """
-    return [_panoptic(*one, queries.input_hw, size_hw, things) for one in _each(queries)]
+    return [_panoptic(*one, size_hw, things) for one in _each(queries)]
 
 
-def _each(queries: MaskQueries) -> Iterator[tuple[Tensor, Tensor]]:
-    """Per picture: class probabilities (Q, C + 1) and mask logits (Q, h, w)."""
-    yield from zip(queries.class_logits.float().softmax(-1), queries.mask_logits, strict=True)
+def _each(queries: MaskQueries) -> Iterator[tuple[Tensor, MaskQueries]]:
+    """Per picture: class probabilities (Q, C + 1), and its queries."""
+    for i, probabilities in enumerate(queries.class_logits.float().softmax(-1)):
+        yield probabilities, replace(queries, mask_logits=queries.mask_logits[i : i + 1])
 
 
-def _instances(
-    probabilities: Tensor, masks: Tensor, input_hw: tuple[int, int], size_hw: tuple[int, int], threshold: float
-) -> Answer:
+def _chosen(queries: MaskQueries, query: Tensor) -> MaskQueries:
+    """One picture's queries with these masks only."""
+    return replace(queries, mask_logits=queries.mask_logits[:, query])
+
+
+def _instances(probabilities: Tensor, queries: MaskQueries, size_hw: tuple[int, int], threshold: float) -> Answer:
     query, class_ids = (probabilities[:, :-1] > threshold).nonzero(as_tuple=True)
     probable = probabilities[query, class_ids].argsort(descending=True, stable=True)[:MOST_INSTANCES]
     query, class_ids = query[probable], class_ids[probable]
-    masks = masks[query]
-    scores = (probabilities[query, class_ids] * _quality(masks, input_hw)).cpu().numpy()
+    queries = _chosen(queries, query)
+    masks, input_hw, filled_hw = queries.mask_logits[0], queries.input_hw, queries.content_hw
+    scores = (probabilities[query, class_ids] * _quality(queries)).cpu().numpy()
     ids = class_ids.cpu().numpy()
     bounds = _bounds(masks > 0).cpu().numpy()
 
     def worst_first() -> Iterator[Instance]:
         for i in np.argsort(scores, kind="stable"):
             if scores[i] > threshold:
-                rows, columns = (_window(masks.shape[1 + k], input_hw[k], size_hw[k], *bounds[i, k]) for k in (0, 1))
+                rows, columns = (
+                    _window(masks.shape[1 + k], input_hw[k], filled_hw[k], size_hw[k], *bounds[i, k]) for k in (0, 1)
+                )
                 logits = F.interpolate(masks[None, None, i].float(), input_hw, mode="bilinear", align_corners=False)
-                logits = resized_window(logits[0, 0], size_hw, rows, columns)
+                filled = logits[0, 0, : filled_hw[0], : filled_hw[1]]
+                logits = resized_window(filled, size_hw, rows, columns)
                 yield Instance(rows.start, columns.start, logits > 0, logits.sigmoid(), int(ids[i]), float(scores[i]))
 
     return paint(worst_first(), size_hw, masks.device)
 
 
-def _quality(masks: Tensor, input_hw: tuple[int, int]) -> Tensor:
-    """Mean probability inside each mask of (K, h, w) logits at the network's input size; (K,)."""
-    total, area = torch.zeros((2, len(masks)), device=masks.device)
-    if len(masks):
-        for band in _at_input_size(masks[None], input_hw):
+def _quality(queries: MaskQueries) -> Tensor:
+    """Mean probability inside each of one picture's masks (1, K, h, w) at the network's input size; (K,)."""
+    total, area = torch.zeros((2, queries.mask_logits.shape[1]), device=queries.mask_logits.device)
+    if len(total):
+        for band in _at_input_size(queries):
             inside = band > 0
             area += inside.sum((0, 2, 3))
             total += (band.sigmoid_() * inside).sum((0, 2, 3))
@@ -144,24 +199,22 @@ def _bounds(masks: Tensor) -> Tensor:
     return torch.stack(sides, 1).view(-1, 2, 2)
 
 
-def _window(source: int, middle: int, target: int, first: int, last: int) -> slice:
-    """What two resizings, of a side `source` to `middle` to `target`, make of the pixels `first` to `last`."""
+def _window(source: int, middle: int, filled: int, target: int, first: int, last: int) -> slice:
+    """What two resizings, of a side `source` to `middle` and of its first `filled` pixels to `target`, make of the
+    pixels `first` to `last`.
+    """
     inner = reach(source, middle, first, last)
-    return reach(middle, target, inner.start, inner.stop - 1)
+    if inner.start >= filled:
+        return slice(0, 0)
+    return reach(filled, target, inner.start, min(inner.stop, filled) - 1)
 
 
-def _panoptic(
-    probabilities: Tensor,
-    masks: Tensor,
-    input_hw: tuple[int, int],
-    size_hw: tuple[int, int],
-    things: frozenset[int],
-) -> Answer:
+def _panoptic(probabilities: Tensor, queries: MaskQueries, size_hw: tuple[int, int], things: frozenset[int]) -> Answer:
     scores, class_ids = probabilities.max(-1)
     kept = (class_ids != probabilities.shape[1] - 1) & (scores > PANOPTIC_SCORE)
     order = scores[kept].argsort(descending=True, stable=True)[:VOID]
-    scores, class_ids, masks = scores[kept][order], class_ids[kept][order], masks[kept][order]
-    owned, confidence, share = _contest(masks, scores, input_hw, size_hw)
+    scores, class_ids, queries = scores[kept][order], class_ids[kept][order], _chosen(queries, kept.nonzero()[order, 0])
+    owned, confidence, share = _contest(queries, scores, size_hw)
 
     owners = owned.cpu().numpy()
     visible = np.bincount(owners.ravel(), minlength=len(scores))[: len(scores)] > 0
@@ -174,21 +227,19 @@ def _panoptic(
     return Answer(labels, certainty, _cut(segments, class_of, scores.cpu().numpy()))
 
 
-def _contest(
-    masks: Tensor, scores: Tensor, input_hw: tuple[int, int], size_hw: tuple[int, int]
-) -> tuple[Tensor, Tensor, Tensor]:
+def _contest(queries: MaskQueries, scores: Tensor, size_hw: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
     """Who owns which pixel.
 
-    masks: (K, h, w) logits, K at most 255. scores: (K,).
+    queries: of one picture, K at most 255. scores: (K,).
     Returns each pixel's winner (H, W) uint8, VOID where its mask is below 0.5; score × mask probability of the winner
     (H, W) float16; and the share of its own mask, cut at 0.5, that each query wins (K,), no number where it has none.
     """
     count = len(scores)
-    owners = torch.full(size_hw, VOID, dtype=torch.uint8, device=masks.device)
-    confidence = torch.zeros(size_hw, dtype=torch.float16, device=masks.device)
-    own, won = torch.zeros((2, count), dtype=torch.long, device=masks.device)
+    owners = torch.full(size_hw, VOID, dtype=torch.uint8, device=scores.device)
+    confidence = torch.zeros(size_hw, dtype=torch.float16, device=scores.device)
+    own, won = torch.zeros((2, count), dtype=torch.long, device=scores.device)
     if count:
-        for rows, band in numbered(resized_rows(_at_input_size(masks[None], input_hw), input_hw[0], size_hw)):
+        for rows, band in numbered(resized_rows(_at_input_size(queries), queries.content_hw[0], size_hw)):
             own += (band >= 0).sum((0, 2, 3))
             band = band.sigmoid_().mul_(scores.view(-1, 1, 1))
             best, winner = (one[0] for one in first_maximum_(band))
@@ -235,6 +286,14 @@ def _occupied(numbers: np.ndarray, axis: int) -> np.ndarray:
     return np.bincount(packed.ravel(), minlength=(VOID + 1) * side).reshape(VOID + 1, side) > 0
 
 
-def _at_input_size(mask_logits: Tensor, input_hw: tuple[int, int]) -> Iterator[Tensor]:
-    """Bands (N, Q, rows, w) of the masks (N, Q, h, w) resized to the network's input."""
-    return resized_rows(blocks_of_rows(mask_logits, input_hw[1]), mask_logits.shape[2], input_hw)
+def _at_input_size(queries: MaskQueries) -> Iterator[Tensor]:
+    """Bands (N, Q, rows, w) of the masks at the size of the network's input, without what the picture does not fill."""
+    masks, input_hw = queries.mask_logits, queries.input_hw
+    bands = resized_rows(blocks_of_rows(masks, input_hw[1]), masks.shape[2], input_hw)
+    if queries.starts or queries.filled_hw is None:
+        yield from bands
+        return
+    height, width = queries.filled_hw
+    for rows, band in numbered(bands):
+        if rows.start < height:
+            yield band[:, :, : height - rows.start, :width]

@@ -9,7 +9,7 @@ from torchvision.models import get_model, get_weight
 from torchvision.models.detection import MaskRCNN
 
 from segdemo.errors import WeightsError
-from segdemo.models import Progress, starters, weights
+from segdemo.models import Progress, local_networks, starters, weights
 from segdemo.models.catalog import ModelSpec
 from segdemo.models.semantic import Network
 
@@ -19,7 +19,12 @@ def build(spec: ModelSpec, trained: bool, progress: Progress | None) -> Network:
 
     Raises `WeightsError` where the weights cannot be had, are damaged, hold code or are of another network.
     """
-    return (starters.read if spec.source == "starter" else _published)(spec, trained, progress)
+    if spec.source == "torchvision":
+        return _published(spec, trained, progress)
+    if spec.architecture.endswith("_small"):  # a starter, or somebody's own of its shape
+        return starters.read(spec, trained, progress)
+    module, prepare, classes = local_networks.read(spec, trained)
+    return Network(module, classes, prepare.shorter_side, prepare.mean, prepare.std)
 
 
 def _published(spec: ModelSpec, trained: bool, progress: Progress | None) -> Network:

@@ -1,7 +1,8 @@
 """Where a model's weights are on this machine, and how they come here.
 
-Looked at in this order: the package (starters), the folder that SEGDEMO_CHECKPOINTS names, the cache that
-torch hub or the Hugging Face hub keeps anyway, the network. See docs/offline.md.
+Checkpoints that somebody names by their path are where they are. All others are looked for in this order: the package
+(starters), the folder that SEGDEMO_CHECKPOINTS names, the cache that torch hub or the Hugging Face hub keeps anyway,
+the network. See docs/offline.md.
 """
 
 import hashlib
@@ -15,10 +16,10 @@ from huggingface_hub import constants
 from segdemo.errors import WeightsError
 from segdemo.models import hub
 from segdemo.models.catalog import ModelSpec
-from segdemo.models.download import Progress, download, intact, readable
+from segdemo.models.download import Progress, download, file_sha256, intact, readable
 from segdemo.models.web import Unavailable
 
-__all__ = ["Progress", "WeightsState", "fetch", "fingerprint", "state", "torch_checkpoints"]
+__all__ = ["Progress", "WeightsState", "configurations", "fetch", "fingerprint", "state", "torch_checkpoints"]
 
 WeightsState = Literal["bundled", "local", "downloaded", "absent"]
 
@@ -43,6 +44,8 @@ def state(spec: ModelSpec) -> WeightsState:
     """Where the weights are now, judged by a look at the disk: no network, no hash, no torch."""
     if spec.source == "starter":
         return "bundled" if _starter(spec) is not None else "absent"
+    if spec.source == "local":
+        return "local" if Path(spec.checkpoint).exists() else "absent"
     if _local(spec) is not None:
         return "local"
     return "downloaded" if _cached(spec) is not None else "absent"
@@ -65,13 +68,36 @@ def fetch(spec: ModelSpec, progress: Progress | None = None) -> Path:
         raise WeightsError(_sentence(spec, f"{where} cannot be used ({error.strerror or error})")) from error
 
 
+def configurations(spec: ModelSpec) -> Path:
+    """A folder with the checkpoint's configurations, for its shape alone: of the hub's nothing else is fetched.
+
+    Raises `WeightsError`.
+    """
+    if spec.source != "huggingface" or _local(spec) is not None:
+        return fetch(spec)
+    try:
+        return hub.describe(spec.checkpoint, spec.revision or "main").folder
+    except (Unavailable, OSError) as why:
+        raise WeightsError(_sentence(spec, str(why))) from why
+
+
 def fingerprint(spec: ModelSpec) -> str:
     """What tells these weights from others of the same key: a hash, a commit, torchvision's file name with its hash."""
     if spec.source == "starter":
         [file] = fetch(spec).glob("*.safetensors")
         return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    if spec.source == "local":
+        return _fingerprint(fetch(spec))
     named = _file_name(spec) if spec.source == "torchvision" else spec.revision or "main"
     return f"{named}, local" if _local(spec) is not None else named
+
+
+def _fingerprint(path: Path) -> str:
+    """The hash of a file, or of the weights of a folder and of the configuration that says how to read them."""
+    if path.is_file():
+        return file_sha256(path)[:16]
+    files = sorted(file for file in path.iterdir() if file.suffix in (".safetensors", ".bin", ".json", ".toml"))
+    return hashlib.sha256(" ".join(map(file_sha256, files)).encode()).hexdigest()[:16]
 
 
 def torch_checkpoints() -> Path:
@@ -87,6 +113,10 @@ def _fetch(spec: ModelSpec, progress: Progress) -> Path:
         if starter is None:
             raise Unavailable("it belongs to segdemo itself, but this copy is without it")
         return starter
+    if spec.source == "local":
+        if not Path(spec.checkpoint).exists():
+            raise WeightsError(f"{spec.title} is missing: {spec.checkpoint} is not there any more; put it back.")
+        return Path(spec.checkpoint)
     local = _local(spec)
     if local is not None:
         if local.suffix == ".pth" and not intact(local, _sha256(local.name)):

@@ -20,6 +20,7 @@ from transformers import Mask2FormerForUniversalSegmentation
 
 from segdemo.average_precision import average_precision, instance_answers
 from segdemo.confusion import ClassCounts, count
+from segdemo.errors import SegdemoError
 from segdemo.labels import VOID, LabelSpace
 from segdemo.prediction import Segments
 from segdemo.sample import TrueSegments
@@ -49,6 +50,8 @@ def make(recipe: Recipe, network: nn.Module, space: LabelSpace, train: Pictures)
         return InstanceTask(space, recipe.input_hw, recipe.crop_hw)
     if isinstance(network, Mask2FormerForUniversalSegmentation):
         return QueryTask(space, recipe.input_hw)
+    if type(network).__name__.endswith(("UniversalSegmentation", "InstanceSegmentation")):
+        raise SegdemoError(f"{recipe.network} cannot be trained here: of networks with queries only Mask2Former can.")
     weights = class_weights(train.labels, len(space.classes), recipe.class_weighting)
     return SemanticTask(space, recipe.input_hw, weights.to(train.labels.device))
 

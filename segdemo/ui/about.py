@@ -14,11 +14,12 @@ from segdemo.ui.learn import links
 def show(spec: ModelSpec) -> None:
     """Everything about a model."""
     st.markdown(
-        f"**{spec.title}** gives {TASKS[spec.task]}. It knows {text.knows(spec)}: "
+        f"**{text.plain(spec.title)}** gives {TASKS[spec.task]}. It knows {text.knows(spec)}: "
         f"{text.plain(', '.join(spec.space.classes[:24]))}{' …' if len(spec.space.classes) > 24 else '.'}"
     )
     starter_note([spec])
-    st.markdown(f"[The paper ({spec.year})]({spec.paper}) · Licence: {text.plain(spec.licence)}")
+    paper = f"[The paper ({spec.year})]({spec.paper}) · " if spec.paper else ""
+    st.markdown(f"{paper}Licence: {text.plain(spec.licence)}")
     with st.container(horizontal=True):
         links.show(links.STORY, "How it came about")
         links.show(links.USES, "Where it is used")

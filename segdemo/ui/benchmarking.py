@@ -11,7 +11,7 @@ import streamlit as st
 from segdemo import benchmark, words
 from segdemo.benchmark import Progress, Report
 from segdemo.benchmark_case import Case
-from segdemo.models import Way, catalog, weights
+from segdemo.models import Way, weights
 from segdemo.models.catalog import ModelSpec
 from segdemo.ui import cache, garbage, problems, state, text
 
@@ -176,17 +176,15 @@ def _watch(current: Timing) -> None:
 
 
 def runs() -> dict[str, Report]:
-    """The runs of models that this copy has, by a name for the state: one's own, the latest first, then segdemo's."""
+    """The runs by a name for the state: one's own, the latest first, then segdemo's."""
     if problem := st.session_state.get(state.BENCHMARK_PROBLEM):
         st.error(text.plain(problem), icon=":material/error:")
     texts = {f"run {number}": record for number, record in cache.results().benchmarks().items()}
     texts |= {f"reference {name}": record for name, record in cache.reference_benchmarks().items()}
-    found, known = {}, {spec.key for spec in catalog.CATALOG}
+    found = {}
     for name, record in texts.items():
         with problems.shown():
-            report = cache.benchmark(record)
-            if known.issuperset(one.case.model for one in report.measurements):
-                found[name] = report
+            found[name] = cache.benchmark(record)
     return found
 
 

@@ -346,7 +346,7 @@ def reference_benchmarks() -> dict[str, str]:
 def run_name(run: StoredRun) -> str:
     """A stored run for people: "DeepLabV3 starter, fp32, 2026-11-23 14:05 UTC"."""
     day, _, rest = run.started.partition("T")
-    return f"{catalog.find(run.identity.model).title}, {run.identity.precision}, {day} {rest[:5]} UTC"
+    return f"{catalog.title(run.identity.model)}, {run.identity.precision}, {day} {rest[:5]} UTC"
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -9,7 +9,6 @@ import streamlit as st
 from segdemo import models, words
 from segdemo.datasets import Dataset
 from segdemo.evaluate import SCORE_THRESHOLD, EvaluationProgress, evaluate
-from segdemo.models import catalog
 from segdemo.models.catalog import ModelSpec
 from segdemo.scoreboard import RunScores
 from segdemo.ui import cache, garbage, problems, state, text
@@ -167,12 +166,8 @@ def choose_runs(dataset: Dataset) -> list[RunScores]:
     """The finished runs over the data set that the page shows: of each model the latest, unless the person chooses."""
     for sentence in st.session_state.get(state.EVALUATION_PROBLEMS, ()):
         st.error(text.plain(sentence), icon=":material/error:")
-    digest, known = dataset.digest, {spec.key for spec in catalog.CATALOG}
-    by_id = {
-        run.id: run
-        for run in cache.results().runs()
-        if run.finished and run.identity.dataset_digest == digest and run.identity.model in known
-    }
+    digest = dataset.digest
+    by_id = {run.id: run for run in cache.results().runs() if run.finished and run.identity.dataset_digest == digest}
     latest = list({run.identity.model: run.id for run in reversed(by_id.values())}.values())
     chosen = sorted(latest)
     if len(by_id) > 1:

@@ -10,7 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from segdemo.errors import ImageError
 from segdemo.models import catalog, weights
 from segdemo.models.catalog import ModelSpec
-from segdemo.ui import cache, problems, scores, state, text
+from segdemo.ui import cache, checkpoints, problems, scores, state, text
 from segdemo.ui.pictures import MOST_UPLOAD_MB, MOST_UPLOADS, Picture, samples
 
 _LOGO = str(Path(__file__).with_name("assets") / "logo.svg")
@@ -151,12 +151,14 @@ def _models() -> None:
     st.caption(f"{len(chosen)} of at most {state.MOST_MODELS} chosen")
     with st.container(gap="xsmall"):
         for family in dict.fromkeys(spec.family for spec in catalog.CATALOG):
-            _family(family, chosen)
+            _family(family, [spec for spec in catalog.CATALOG if spec.family == family], chosen)
+        if own := state.own_models():
+            _family(checkpoints.TITLE, own, chosen)
+        checkpoints.bring()
 
 
-def _family(family: str, chosen: list[ModelSpec]) -> None:
+def _family(family: str, specs: list[ModelSpec], chosen: list[ModelSpec]) -> None:
     """One family's models, those that know the same classes and have the same licence together."""
-    specs = [spec for spec in catalog.CATALOG if spec.family == family]
     count = sum(spec in chosen for spec in specs)
     with st.expander(f"{family} :primary-badge[{count}]" if count else family, key=f"family:{family}"):
         for (known, licence), alike in groupby(specs, key=lambda spec: (text.knows(spec), spec.licence)):
@@ -170,8 +172,9 @@ def _family(family: str, chosen: list[ModelSpec]) -> None:
                         persist_state="session",
                         disabled=len(chosen) >= state.MOST_MODELS and spec not in chosen,
                     )
-        papers = dict.fromkeys((spec.paper, spec.year) for spec in specs)
-        st.caption("Papers: " + ", ".join(f"[{year}]({paper})" for paper, year in papers))
+        papers = dict.fromkeys((spec.paper, spec.year) for spec in specs if spec.paper)
+        if papers:
+            st.caption("Papers: " + ", ".join(f"[{year}]({paper})" for paper, year in papers))
 
 
 def choose_one(chosen: list[ModelSpec]) -> ModelSpec:

@@ -10,6 +10,8 @@ from segdemo.models.catalog import ModelSpec
 _IMPORTS_S: Final = {
     "torchvision": {"torch": 2.5, "torchvision": 2.0},
     "transformers": {"torch": 2.5, "transformers": 2.0},
+    "torch": {"torch": 2.5, "segmentation_models_pytorch": 1.0},
+    "smp": {"torch": 2.5, "transformers": 2.0, "segmentation_models_pytorch": 1.0},
 }
 _KEPT: Final = 256
 

@@ -54,6 +54,10 @@ LEARN_USE: Final = "learn_use"
 _PAINTED: Final = "painted"  # worked example: the grids before the last stroke, and now
 _PAINTING: Final = "painting"  # the grids that the page shows
 _PLACES: Final = "places"  # picture id -> the place in it that is looked at
+CHECKPOINT_ID: Final = "checkpoint_id"  # what the person typed
+CHECKPOINT_NAME: Final = "checkpoint_name"  # of one in the folder of checkpoints
+CHECKPOINT: Final = "checkpoint"  # the one that was looked at last
+_OWN_MODELS: Final = "own_models"  # checkpoints that the person added, for they may be forgotten elsewhere
 _LABEL_FILES: Final = "label_files"  # picture id -> (name, bytes) of its label image
 _PROBLEMS: Final = "problems"  # what was asked of a model -> the sentence it failed with
 
@@ -69,7 +73,10 @@ def label_space_key(picture_id: str) -> str:
 
 
 def begin() -> None:
-    """Defaults of a first visit, or what a link asks for."""
+    """Defaults of a first visit, or what a link asks for; the person's own checkpoints can be found by their keys."""
+    st.session_state.setdefault(_OWN_MODELS, [])
+    for spec in own_models():
+        catalog.register(spec)
     if _BEGUN not in st.session_state:
         st.session_state[_BEGUN] = _linked_models() or FIRST_MODELS
         if PICTURE in st.query_params:
@@ -81,8 +88,10 @@ def begin() -> None:
 
 def _linked_models() -> list[str]:
     """The models that the address names, as far as this copy has them; the viewer writes it (viewer/settings.js)."""
-    known = {spec.key for spec in catalog.CATALOG}
     named = [key for key in st.query_params.get(_MODELS, "").split(",") if key]
+    found = {key: spec for key in named if (spec := catalog.known(key)) and spec.source != "local"}
+    st.session_state[_OWN_MODELS] += [spec for spec in found.values() if not catalog.in_catalog(spec)]
+    known = found.keys()
     unknown = [key for key in named if key not in known]
     if unknown:
         st.session_state[UNKNOWN_MODELS] = unknown
@@ -99,8 +108,21 @@ def ticked_first(key: str) -> bool:
 
 
 def chosen_models() -> list[ModelSpec]:
-    """The ticked models in the catalogue's order."""
-    return [spec for spec in catalog.CATALOG if st.session_state.get(model_key(spec.key), ticked_first(spec.key))]
+    """The ticked models in the catalogue's order, the person's own after them."""
+    listed = (*catalog.CATALOG, *own_models())
+    return [spec for spec in listed if st.session_state.get(model_key(spec.key), ticked_first(spec.key))]
+
+
+def own_models() -> list[ModelSpec]:
+    """The checkpoints that the person added; none where only the catalogue may be used."""
+    return [] if catalog.only_catalog() else st.session_state[_OWN_MODELS]
+
+
+def add_model(spec: ModelSpec) -> None:
+    """Put a checkpoint into the person's list, ticked where there is room."""
+    if len(chosen_models()) < MOST_MODELS:
+        st.session_state[_BEGUN] = (*st.session_state[_BEGUN], spec.key)
+    st.session_state[_OWN_MODELS] = [*own_models(), spec]
 
 
 def device() -> str:

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from segdemo import words
+from segdemo.models import catalog
 from segdemo.models.catalog import ModelSpec
 
 _PUNCTUATION: Final = re.compile(r"([!-/;-@\[-`{-~])")
@@ -37,13 +38,15 @@ def cost(spec: ModelSpec, state: str) -> str:
 
 def within_family(spec: ModelSpec) -> str:
     """A model's title where its family stands above it: "B0 ADE20K"."""
+    if not catalog.in_catalog(spec):
+        return plain(spec.title)
     rest = spec.title.removeprefix(spec.family).strip(" -") or spec.title
     return rest[0].upper() + rest[1:]
 
 
 def knows(spec: ModelSpec) -> str:
     """Which classes a model knows: "11 classes (CamVid-11)"."""
-    return f"{len(spec.space.classes)} classes ({spec.space.name})"
+    return f"{len(spec.space.classes)} classes ({plain(spec.space.name)})"
 
 
 def keyed(color: tuple[int, int, int], name: str) -> str:

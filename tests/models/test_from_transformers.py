@@ -5,27 +5,21 @@ import pickle
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import nn
+import transformers
 from transformers import (
-    Mask2FormerConfig,
-    Mask2FormerForUniversalSegmentation,
     Mask2FormerImageProcessor,
     ResNetConfig,
     ResNetForImageClassification,
-    SegformerConfig,
     SegformerForImageClassification,
-    SegformerForSemanticSegmentation,
     SegformerImageProcessor,
-    SwinConfig,
 )
 
 from segdemo.errors import ModelError, WeightsError
-from segdemo.images import InputImage
 from segdemo.labels import ADE20K, CAMVID
 from segdemo.models import catalog, from_transformers, predict, run_stages, weights
 from segdemo.models.architectures import published_configs
 from segdemo.models.catalog import CATALOG
+from tests.models.tiny_networks import picture, square, tiny_mask2former, tiny_segformer
 
 SEGFORMER = "nvidia/segformer-b0-finetuned-ade-512-512"
 MASK2FORMER = {
@@ -33,76 +27,6 @@ MASK2FORMER = {
     "instance": "facebook/mask2former-swin-tiny-coco-instance",
     "panoptic": "facebook/mask2former-swin-tiny-coco-panoptic",
 }
-STAGES = ["stage1", "stage2", "stage3", "stage4"]
-
-
-def picture(height, width, seed=0):
-    """Smooth blobs of colour with a little noise."""
-    random = np.random.default_rng(seed)
-    coarse = random.uniform(-40, 295, (height // 12 + 2, width // 12 + 2, 3))
-    smooth = F.interpolate(torch.from_numpy(coarse).permute(2, 0, 1)[None], (height, width), mode="bicubic")
-    noisy = smooth[0].permute(1, 2, 0).numpy() + random.normal(0, 6, (height, width, 3))
-    rgb = noisy.clip(0, 255).astype(np.uint8)
-    rgb.setflags(write=False)
-    return InputImage(rgb, digest=str(seed), name=f"{seed}.png")
-
-
-def classes(space):
-    return {"id2label": dict(enumerate(space.classes))}
-
-
-def tiny_segformer(space, kind=SegformerForSemanticSegmentation):
-    sizes = {"depths": [1] * 4, "hidden_sizes": [8, 8, 16, 16], "num_attention_heads": [1, 1, 2, 2]}
-    network = kind(SegformerConfig(**sizes, decoder_hidden_size=16, **classes(space)))
-    return restless(network)
-
-
-def tiny_mask2former(space, backbone="swin"):
-    if backbone == "swin":
-        trunk = SwinConfig(embed_dim=8, depths=[1] * 4, num_heads=[1, 1, 2, 2], window_size=4, out_features=STAGES)
-    else:
-        sizes = {"embedding_size": 8, "hidden_sizes": [8, 8, 16, 16], "depths": [1] * 4, "layer_type": "basic"}
-        trunk = ResNetConfig(**sizes, out_features=STAGES)
-    widths = dict.fromkeys(("feature_size", "mask_feature_size", "hidden_dim", "dim_feedforward"), 32)
-    config = Mask2FormerConfig(
-        backbone_config=trunk, **widths, encoder_feedforward_dim=16, encoder_layers=1, decoder_layers=3,
-        num_attention_heads=2, num_queries=14, **classes(space),
-    )  # fmt: skip
-    return bold(restless(Mask2FormerForUniversalSegmentation(config)))
-
-
-@torch.no_grad()
-def restless(network):
-    """Weights, the same every time, large enough for an output that changes from place to place."""
-    torch.manual_seed(1)
-    for name, weight in sorted(network.named_parameters()):
-        if weight.dim() > 1:
-            weight.normal_(0, (2 / weight[0].numel()) ** 0.5)
-        elif name.endswith("bias"):
-            weight.zero_()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-    return network.eval()
-
-
-@torch.no_grad()
-def bold(network):
-    """Queries that differ: each sure of its class, or that it is nothing, and with a mask of its own."""
-    masks = network.model.transformer_module.decoder.mask_predictor.mask_embedder.layers[-1].layers[0]
-    pixels = SegformerImageProcessor(**square(384))(picture(384, 384).rgb.copy(), return_tensors="pt")["pixel_values"]
-    for predictor, contrast in ((masks, 1.0), (network.class_predictor, 8.0)):
-        seen = []
-        hook = predictor.register_forward_hook(lambda module, inputs, output, seen=seen: seen.append(output))
-        network(pixels)
-        hook.remove()
-        answers = seen[-1].flatten(0, 1)  # of the queries
-        mean, scale = answers.mean(0), contrast / answers.std(0)
-        predictor.weight *= scale[:, None]
-        predictor.bias.copy_((predictor.bias - mean) * scale)
-    network.class_predictor.bias[-1] += 4
-    return network
 
 
 @pytest.fixture
@@ -122,10 +46,6 @@ def load(key, precision="fp32", trained=True, space=None):
     spec = catalog.find(key)
     spec = dataclasses.replace(spec, space=space or spec.space)
     return from_transformers.load(spec, "cpu", precision, trained, None)
-
-
-def square(side):
-    return {"size": {"height": side, "width": side}}
 
 
 class TestSegformer:
@@ -362,7 +282,7 @@ class TestLoading:
     def test_the_published_shapes_have_the_catalogues_number_of_parameters(self, spec):
         config, _ = published_configs.find(spec)
         with torch.device("meta"):
-            network = from_transformers._KINDS[spec.architecture].network_class(config)
+            network = getattr(transformers, spec.architecture)(config)
         assert 4 * sum(parameter.numel() for parameter in network.parameters()) == spec.download_bytes
 
     def test_an_unknown_shape_is_an_error(self):
