@@ -79,6 +79,9 @@ CAMVID = LabelSpace(
     things=frozenset({8, 9, 10}),
 )  # fmt: skip
 
+# FLAIR abnormality of lower-grade gliomas (https://doi.org/10.1016/j.compbiomed.2019.05.002).
+BRAIN_MRI = LabelSpace("Brain MRI", classes=("healthy", "abnormal"), colors=((0, 0, 0), (230, 60, 60)), background=0)
+
 VOC = LabelSpace(
     name="VOC-21",
     classes=label_tables.VOC_NAMES,

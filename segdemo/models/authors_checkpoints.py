@@ -2,10 +2,11 @@
 
 FastFCN: a file of wuhuikai/FastFCN, whose tensors' names tell backbone, head and number of classes.
 Segmenter: a folder of rstrudel/segmenter, `checkpoint.pth` beside `variant.yml`.
+Brain U-Net: the released file of mateuszbuda/brain-segmentation-pytorch.
 Only tensors are read (torch's `weights_only`), never code.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segdemo.errors import WeightsError
+from segdemo.models import Progress, sidecar, weights
 from segdemo.models.architectures import segmenter
+from segdemo.models.architectures.brain_unet import BrainUNet
 from segdemo.models.architectures.fastfcn import (
     EncodingHead,
     FastFcn,
@@ -24,6 +27,7 @@ from segdemo.models.architectures.fastfcn import (
     JointPyramidUpsampling,
     resnet,
 )
+from segdemo.models.catalog import ModelSpec
 from segdemo.models.semantic import Network
 
 _IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -44,8 +48,38 @@ class ToInputSize(nn.Module):
         return F.interpolate(self.network(pictures), pictures.shape[-2:], mode="bilinear", align_corners=True)
 
 
-def fastfcn(file: Path) -> Network:
-    """A published FastFCN. Raises `WeightsError` where the file is damaged or of something else."""
+def read(spec: ModelSpec, trained: bool, progress: Progress | None) -> Network:
+    """The network of a row whose weights are in its authors' form, on the CPU, float32.
+
+    Its shape comes from the weights, which therefore must be there; only the brain U-Net has one shape for all.
+    Raises `WeightsError` where they are damaged, hold code or are of another network.
+    """
+    if spec.architecture == "brain_unet":
+        return brain_unet(weights.fetch(spec, progress) if trained else None)
+    path = weights.fetch(spec, progress)
+    if spec.architecture == "segmenter":
+        network = segmenter_folder(path)
+    else:
+        described = sidecar.read(path)
+        network = fastfcn(path, described.shorter_side, described.mean, described.std)
+    if len(network.classes) != len(spec.space.classes):
+        raise WeightsError(f"{path} knows {len(network.classes)} classes, not the {len(spec.space.classes)} named.")
+    return network
+
+
+def brain_unet(file: Path | None) -> Network:
+    """The brain U-Net, filled from its file where one is given."""
+    network = BrainUNet()
+    if file is not None:
+        _fill(network, _tensors(file, "state_dict"), file)
+    return Network(network, ("healthy", "abnormal"), 256, *_HALF)
+
+
+def fastfcn(file: Path, shorter_side: int, mean: Sequence[float], std: Sequence[float]) -> Network:
+    """A published FastFCN. How pictures are prepared, its file does not say.
+
+    Raises `WeightsError` where it is damaged or of something else.
+    """
     state = _tensors(file, "state_dict")
     fitting = {
         k: v for k, v in state.items() if not k.startswith(("auxlayer.", "pretrained.fc.", "head.encmodule.selayer."))
@@ -58,7 +92,7 @@ def fastfcn(file: Path) -> Network:
     head = (EncodingHead if encoding else FcnHead)(2048, 512, len(last))
     network = FastFcn(resnet(_RESNETS[blocks]), JointPyramidUpsampling((512, 1024, 2048)), head)
     _fill(network, fitting, file)
-    return Network(ToInputSize(network), _numbered(len(last)), 480, *_IMAGENET)
+    return Network(ToInputSize(network), _numbered(len(last)), shorter_side, mean, std)
 
 
 def segmenter_folder(folder: Path) -> Network:
@@ -99,8 +133,6 @@ def read_variant(folder: Path) -> Variant:
         raise WeightsError(f"{file} asks for a network of impossible size; get the folder again.")
     return Variant(network, dataset)
 
-
-READERS: Final[Mapping[str, Callable[[Path], Network]]] = {"fastfcn": fastfcn, "segmenter": segmenter_folder}
 
 _MOST_SETTINGS: Final = 100_000  # characters; the authors' have 1,000
 _LARGEST: Final = 4096

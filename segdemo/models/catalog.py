@@ -10,10 +10,10 @@ from threading import Lock
 from typing import Any, Final, Literal
 
 from segdemo.errors import ModelError
-from segdemo.labels import ADE20K, CAMVID, CITYSCAPES, COCO_PANOPTIC, COCO_THINGS, VOC, LabelSpace
+from segdemo.labels import ADE20K, BRAIN_MRI, CAMVID, CITYSCAPES, COCO_PANOPTIC, COCO_THINGS, VOC, LabelSpace
 
 Task = Literal["semantic", "instance", "panoptic"]
-Source = Literal["starter", "torchvision", "huggingface", "local"]
+Source = Literal["starter", "torchvision", "huggingface", "release", "local"]
 Library = Literal["torchvision", "transformers", "torch", "smp"]
 
 
@@ -46,7 +46,7 @@ class ModelSpec:
     library: Library  # which adapter runs it
     task: Task
     source: Source
-    checkpoint: str  # enum member, hub id, starter folder, or path on this machine
+    checkpoint: str  # enum member, hub id, file of a release, starter folder, or path on this machine
     revision: str | None  # of a hub id
     space: LabelSpace
     paper: str  # address; "" where nobody knows it, as of a checkpoint that somebody brings
@@ -67,6 +67,13 @@ class ModelSpec:
 
 _FCN_PAPER = "https://arxiv.org/abs/1411.4038"
 _DEEPLABV3_PAPER = "https://arxiv.org/abs/1706.05587"
+_UNET_PAPER = "https://arxiv.org/abs/1505.04597"
+_EFFICIENTNET_PAPER = "https://arxiv.org/abs/1905.11946"
+_SEGNET_PAPER = "https://arxiv.org/abs/1511.00561"
+_DEEPLAB_PAPER = "https://arxiv.org/abs/1412.7062"
+_FASTFCN_PAPER = "https://arxiv.org/abs/1903.11816"
+_DEEPLABV3PLUS_PAPER = "https://arxiv.org/abs/1802.02611"
+_SEGMENTER_PAPER = "https://arxiv.org/abs/2105.05633"
 _LRASPP_PAPER = "https://arxiv.org/abs/1905.02244"
 _MASKRCNN_PAPER = "https://arxiv.org/abs/1703.06870"
 _MASKRCNN_V2_PAPER = "https://arxiv.org/abs/2111.11429"
@@ -229,6 +236,13 @@ CATALOG: tuple[ModelSpec, ...] = (
     _torchvision("maskrcnn_resnet50_fpn_v2", "Mask R-CNN ResNet-50 FPN v2", "Mask R-CNN",
                  "MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1",
                  _MASKRCNN_V2_PAPER, 2021, 177.219, _on_coco(47.4, 41.8)),
+
+    ModelSpec(
+        key="mateuszbuda/brain-segmentation-pytorch", title="U-Net brain MRI", family="U-Net", architecture="brain_unet", library="torch",
+        task="semantic", source="release",
+        checkpoint="mateuszbuda/brain-segmentation-pytorch/releases/download/v1.0/unet-e012d006.pt", revision=None,
+        space=BRAIN_MRI, paper=_UNET_PAPER, year=2015, licence="MIT", download_bytes=4 * 7_763_041,
+    ),
 
     _segformer("nvidia/segformer-b0-finetuned-ade-512-512", "SegFormer-B0 ADE20K", ADE20K, 3_752_694,
                _by_paper(37.4, _ADE), "489d5cd81a0b59fab9b7ea758d3548ebe99677da"),

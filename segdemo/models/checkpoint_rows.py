@@ -1,8 +1,8 @@
 """What the files of a checkpoint say of it, as a row like those of the catalogue: architecture, task and classes.
 
-Four forms are known: a folder as transformers' `save_pretrained` writes it and the hub holds it, a folder of
-`python -m segdemo train`, one of segmentation_models_pytorch with its sidecar, and torchvision's state dict in a file
-with its sidecar. Nothing here reads weights.
+Five forms are known: a folder as transformers' `save_pretrained` writes it and the hub holds it, a folder of
+`python -m segdemo train`, one of segmentation_models_pytorch with its sidecar, one of Segmenter's authors, and a state
+dict of torchvision's networks or of FastFCN's authors in a file with its sidecar. Nothing here reads weights.
 """
 
 import re
@@ -19,6 +19,7 @@ from segdemo.models.catalog import ModelSpec, Task
 _LONGEST_NAME: Final = 60  # of a class
 _BACKGROUND: Final = ("background", "unlabeled", "unlabelled")
 _SPACES: Final = (labels.CAMVID, labels.VOC, labels.CITYSCAPES, labels.COCO_THINGS, labels.COCO_PANOPTIC, labels.ADE20K)
+_VARIANT: Final = "variant.yml"  # of rstrudel/segmenter
 _STATE_DICTS: Final = (".pth", ".pt")
 _SMP: Final = (
     "DPT", "DeepLabV3", "DeepLabV3Plus", "FPN", "Linknet", "MAnet", "PAN", "PSPNet", "Segformer", "UPerNet", "Unet",
@@ -29,7 +30,9 @@ _TASKS: Final[tuple[Task, ...]] = ("panoptic", "instance", "semantic")
 
 def looks_like_one(path: Path) -> bool:
     """Whether a folder or a file may be a checkpoint, by its name and what lies beside it."""
-    return (path / "config.json").is_file() or (path.suffix in _STATE_DICTS and sidecar.place(path).is_file())
+    if (path / "config.json").is_file() or (path / _VARIANT).is_file():
+        return True
+    return path.suffix in _STATE_DICTS and sidecar.place(path).is_file()
 
 
 def read(key: str, name: str, path: Path) -> ModelSpec:
@@ -39,6 +42,8 @@ def read(key: str, name: str, path: Path) -> ModelSpec:
     """
     if path.is_file():
         return _of_state_dict(key, name, path)
+    if (path / _VARIANT).is_file():
+        return _of_segmenter(key, name, path)
     try:
         config = checkpoint_config.read(path)
     except (OSError, ValueError) as error:
@@ -55,11 +60,35 @@ def _of_state_dict(key: str, name: str, path: Path) -> ModelSpec:
     if path.suffix not in _STATE_DICTS:
         raise ModelError(f"{name} is no checkpoint: name a folder, or a {' or '.join(_STATE_DICTS)} with its sidecar.")
     described = sidecar.read(path)
+    if described.architecture == "fastfcn":
+        space = space_of(distinct(list(described.classes)), "semantic", key)
+        return _of_authors("FastFCN", 2019, "https://arxiv.org/abs/1903.11816", key, name, space)
     row = catalog.known(f"torchvision/{described.architecture}")
     if row is None:
         known = ", ".join(spec.architecture for spec in catalog.CATALOG if spec.source == "torchvision")
-        raise ModelError(f"{sidecar.place(path)} names no architecture that segdemo has; it has {known}.")
+        raise ModelError(f"{sidecar.place(path)} names no architecture that segdemo has; it has fastfcn, {known}.")
     return _like(row, key, name, described.classes)
+
+
+def _of_segmenter(key: str, name: str, path: Path) -> ModelSpec:
+    from segdemo.models.authors_checkpoints import read_variant
+
+    variant = read_variant(path)
+    count = variant.network["n_cls"]
+    trained_on = {"ade20k": labels.ADE20K, "cityscapes": labels.CITYSCAPES}.get(variant.dataset)
+    if count > VOID:
+        raise ModelError(f"{name} knows {count:,} classes; segdemo shows {VOID} at most.")
+    space = trained_on if trained_on and len(trained_on.classes) == count else None
+    space = space or space_of(tuple(f"class {i}" for i in range(count)), "semantic", key)
+    return _of_authors("Segmenter", 2021, "https://arxiv.org/abs/2105.05633", key, name, space)
+
+
+def _of_authors(family: str, year: int, paper: str, key: str, name: str, space: LabelSpace) -> ModelSpec:
+    return ModelSpec(
+        key=key, title=title_of(name), family=family, architecture=family.lower(), library="torch", task="semantic",
+        source="local", checkpoint=name, revision=None, space=space, paper=paper, year=year, licence="",
+        download_bytes=0,
+    )  # fmt: skip
 
 
 def _of_training(key: str, name: str, config: dict[str, Any]) -> ModelSpec:

@@ -1,6 +1,9 @@
 """The networks of `architectures`, behind the four stages: U-Net, SegNet, DeepLab, FastFCN, Segmenter and others."""
 
-from segdemo.models import SCORE_THRESHOLD, Model, Precision, Progress, starters
+from torch import Tensor
+from torchvision.transforms import functional as TF
+
+from segdemo.models import SCORE_THRESHOLD, Model, Precision, Progress, authors_checkpoints, starters
 from segdemo.models.catalog import ModelSpec
 from segdemo.models.semantic import SemanticModel, make_ready
 
@@ -11,8 +14,26 @@ def load(
 ) -> Model:  # fmt: skip
     """Build the row's network, load its weights, make it ready for inference on the device.
 
-    Raises `WeightsError` where the weights cannot be had.
+    Raises `WeightsError` where the weights cannot be had, are damaged, hold code or are of another network.
     """
-    network = starters.read(spec, trained, progress)
+    if spec.architecture.endswith("_small"):
+        network = starters.read(spec, trained, progress)
+    else:
+        network = authors_checkpoints.read(spec, trained, progress)
     make_ready(network, device, precision)
-    return SemanticModel(spec, spec.space, device, precision, trained, network)
+    kind = BrainModel if spec.architecture == "brain_unet" else SemanticModel
+    return kind(spec, spec.space, device, precision, trained, network)
+
+
+class BrainModel(SemanticModel):
+    """The brain U-Net: 256×256 pixels, brought to mean 0 and deviation 1 by the picture's own, not the data set's.
+
+    The authors take the statistics of a patient's whole volume; of a single slice, as their own loading example does.
+    """
+
+    def preprocess(self, pictures: Tensor) -> Tensor:
+        """(N, 3, 256, 256) float32."""
+        side = self.network.shorter_side
+        resized = TF.resize(pictures, [side, side], antialias=True).float()
+        mean, deviation = resized.mean((2, 3), keepdim=True), resized.std((2, 3), keepdim=True, correction=0)
+        return (resized - mean) / deviation.clamp(min=1e-6)

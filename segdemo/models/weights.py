@@ -38,6 +38,9 @@ TORCHVISION_FILES = {
     "MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1": "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
 }
 TORCHVISION_URL = "https://download.pytorch.org/models"
+RELEASES_URL = "https://github.com"
+
+_FILES = ("torchvision", "release")  # sources whose checkpoints are one file, its name ending in its hash
 
 
 def state(spec: ModelSpec) -> WeightsState:
@@ -88,7 +91,7 @@ def fingerprint(spec: ModelSpec) -> str:
         return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     if spec.source == "local":
         return _fingerprint(fetch(spec))
-    named = _file_name(spec) if spec.source == "torchvision" else spec.revision or "main"
+    named = _file_name(spec) if spec.source in _FILES else spec.revision or "main"
     return f"{named}, local" if _local(spec) is not None else named
 
 
@@ -119,15 +122,14 @@ def _fetch(spec: ModelSpec, progress: Progress) -> Path:
         return Path(spec.checkpoint)
     local = _local(spec)
     if local is not None:
-        if local.suffix == ".pth" and not intact(local, _sha256(local.name)):
+        if spec.source in _FILES and not intact(local, _sha256(local.name)):
             raise Unavailable(f"{local} is damaged (its SHA-256 does not begin as its name says)")
         return local
     if spec.source == "huggingface":
         return hub.fetch(spec.checkpoint, spec.revision or "main", progress)
     file = torch_checkpoints() / _file_name(spec)
-    base = os.environ.get("SEGDEMO_TORCHVISION_URL", TORCHVISION_URL).rstrip("/")
     lock = file.with_name(f"{file.name}.lock")
-    download(f"{base}/{file.name}", file, lock, progress, _sha256(file.name))
+    download(_address(spec), file, lock, progress, _sha256(file.name))
     return file
 
 
@@ -141,7 +143,7 @@ def _starter(spec: ModelSpec) -> Path | None:
 def _local(spec: ModelSpec) -> Path | None:
     """The file or the complete folder in the person's own folder of checkpoints."""
     for path in _local_places(spec):
-        if path.is_file() if spec.source == "torchvision" else hub.lacks(path) is None:
+        if path.is_file() if spec.source in _FILES else hub.lacks(path) is None:
             return path
     return None
 
@@ -153,7 +155,7 @@ def _local_places(spec: ModelSpec) -> list[Path]:
 
 def _local_names(spec: ModelSpec) -> list[str]:
     """What a person may call it, the name we recommend first."""
-    if spec.source == "torchvision":
+    if spec.source in _FILES:
         return [_file_name(spec)]
     hub.check_id(spec.checkpoint)
     return [spec.checkpoint.replace("/", "--"), spec.checkpoint]
@@ -166,7 +168,15 @@ def _cached(spec: ModelSpec) -> Path | None:
     return file if file.is_file() else None
 
 
+def _address(spec: ModelSpec) -> str:
+    if spec.source == "release":
+        return f"{os.environ.get('SEGDEMO_RELEASES_URL', RELEASES_URL).rstrip('/')}/{spec.checkpoint}"
+    return f"{os.environ.get('SEGDEMO_TORCHVISION_URL', TORCHVISION_URL).rstrip('/')}/{_file_name(spec)}"
+
+
 def _file_name(spec: ModelSpec) -> str:
+    if spec.source == "release":
+        return spec.checkpoint.rsplit("/", 1)[1]
     try:
         return TORCHVISION_FILES[spec.checkpoint]
     except KeyError:

@@ -1,18 +1,31 @@
 """Files as the authors publish them, here with random tensors under the authors' names."""
 
+import dataclasses
+import hashlib
+import io
+
+import numpy as np
 import pytest
 import torch
 import yaml
+from hub_server import HubServer
 
 from segdemo.errors import WeightsError
-from segdemo.models import authors_checkpoints
+from segdemo.images import InputImage
+from segdemo.labels import ADE20K
+from segdemo.models import authors_checkpoints, catalog, found, from_torch, load, predict, weights
 from segdemo.models.architectures import segmenter
+from segdemo.models.architectures.brain_unet import BrainUNet
 from segdemo.models.architectures.fastfcn import EncodingHead, FastFcn, FcnHead, JointPyramidUpsampling, resnet
 
 SETTINGS = {
     "image_size": [64, 64], "patch_size": 16, "d_model": 64, "n_heads": 2, "n_layers": 2, "n_cls": 7,
     "normalization": "vit", "decoder": {"name": "mask_transformer", "n_layers": 1},
 }  # fmt: skip
+
+
+PREPARED = (520, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+BRAIN = catalog.find("mateuszbuda/brain-segmentation-pytorch")
 
 
 def fastfcn_file(path, head):
@@ -30,7 +43,7 @@ def fastfcn_file(path, head):
 def test_a_published_fastfcn_is_told_from_its_tensors_and_answers_at_the_inputs_size(tmp_path, head):
     file = tmp_path / "ade.pth.tar"
     network = fastfcn_file(file, head(2048, 512, 5))
-    found = authors_checkpoints.fastfcn(file)
+    found = authors_checkpoints.fastfcn(file, *PREPARED)
     pictures = torch.randn(1, 3, 65, 97)
     with torch.inference_mode():
         logits, grid = found.module.eval()(pictures), network(pictures)
@@ -79,7 +92,69 @@ def test_a_file_of_something_else_gets_its_sentence(tmp_path):
     file = tmp_path / "other.pth"
     torch.save({"state_dict": {"conv.weight": torch.zeros(3)}}, file)
     with pytest.raises(WeightsError, match="no FastFCN"):
-        authors_checkpoints.fastfcn(file)
+        authors_checkpoints.fastfcn(file, *PREPARED)
     file.write_bytes(b"no weights")
     with pytest.raises(WeightsError, match="damaged"):
-        authors_checkpoints.fastfcn(file)
+        authors_checkpoints.fastfcn(file, *PREPARED)
+
+
+def picture(height, width):
+    rgb = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+    rgb.setflags(write=False)
+    return InputImage(rgb, "0", "0.png")
+
+
+def test_folders_and_files_of_the_authors_join_the_models(tmp_path):
+    (tmp_path / "seg").mkdir()
+    settings = SETTINGS | {"n_cls": len(ADE20K.classes)}
+    (tmp_path / "seg" / "variant.yml").write_text(
+        yaml.safe_dump({"net_kwargs": settings, "dataset_kwargs": {"dataset": "ade20k"}})
+    )
+    torch.save({"model": segmenter.from_settings(settings).state_dict()}, tmp_path / "seg" / "checkpoint.pth")
+    fastfcn_file(tmp_path / "fast.pth", FcnHead(2048, 512, 3))
+    (tmp_path / "fast.toml").write_text('architecture = "fastfcn"\nclasses = ["road", "sky", "car"]\nshorter_side = 64')
+    for path, family, space in (("seg", "Segmenter", ADE20K.classes), ("fast.pth", "FastFCN", ("road", "sky", "car"))):
+        spec = found.from_path(tmp_path / path)
+        assert (spec.family, spec.space.classes) == (family, space)
+        [prediction] = predict(load(spec.key), [picture(70, 90)])
+        assert prediction.labels.shape == (70, 90)
+
+
+def test_a_file_with_other_classes_than_its_sidecar_gets_its_sentence(tmp_path):
+    fastfcn_file(tmp_path / "fast.pth", FcnHead(2048, 512, 3))
+    (tmp_path / "fast.toml").write_text('architecture = "fastfcn"\nclasses = ["road", "sky"]')
+    with pytest.raises(WeightsError, match="knows 3 classes, not the 2 named"):
+        load(found.from_path(tmp_path / "fast.pth").key)
+
+
+def test_the_released_brain_unet_is_fetched_by_its_hash_and_answers_with_its_own_probability(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    network = BrainUNet().eval()
+    buffer = io.BytesIO()
+    torch.save(network.state_dict(), buffer)
+    data = buffer.getvalue()
+    name = f"unet-{hashlib.sha256(data).hexdigest()[:8]}.pt"
+    spec = dataclasses.replace(BRAIN, checkpoint=f"models/{name}")
+    with HubServer() as server:
+        server.add_file(name, data)
+        server.use(monkeypatch, tmp_path)
+        monkeypatch.setenv("SEGDEMO_RELEASES_URL", server.url)
+        assert weights.state(spec) == "absent"
+        model = from_torch.load(spec, "cpu", "fp32", True)
+        assert weights.state(spec) == "downloaded"
+    inputs = model.preprocess(model.transfer([picture(200, 300)]))
+    assert inputs.shape == (1, 3, 256, 256)
+    assert torch.allclose(inputs.mean((2, 3)), torch.zeros(1, 3), atol=1e-5)
+    [prediction] = predict(model, [picture(256, 256)])
+    with torch.inference_mode():
+        logit = network(model.preprocess(model.transfer([picture(256, 256)])))[0, 1]
+    abnormal = torch.sigmoid(logit).numpy()
+    assert ((prediction.labels == 1) == (abnormal > 0.5)).mean() > 0.999
+    sure = np.where(prediction.labels == 1, abnormal, 1 - abnormal)
+    assert np.abs(prediction.confidence - sure).max() < 2e-3
+
+
+def test_a_release_is_fetched_from_where_it_was_released():
+    assert weights._address(BRAIN).endswith(
+        "/mateuszbuda/brain-segmentation-pytorch/releases/download/v1.0/unet-e012d006.pt"
+    )
