@@ -108,9 +108,9 @@ def augmented(picture: Picture) -> None:
 def forward(trace: Trace, spec: ModelSpec, picture: Picture, place: tuple[int, int]) -> int:
     """The logits of one class on the network's grid; returns which class is looked at."""
     size_hw, grid_hw = trace.labels.shape, trace.logits.shape[1:]
-    coarser = size_hw[1] / grid_hw[1]
-    _step("3", "Forward: one score per class", "The network gives every class a score, a logit, on a grid "
-          f"{coarser:.0f} times coarser than the picture. Only differences between classes count.")  # fmt: skip
+    points = f"{grid_hw[1]} × {grid_hw[0]}"
+    _step("3", "Forward: one score per class", "The network gives every class a score, a logit, at each "
+          f"of the {points} points of its grid. Only differences between classes count.")  # fmt: skip
     names, there = spec.space.classes, int(trace.labels[place])
     name = st.selectbox("Logits of the class", names, index=there, key=f"learn:class:{there}")
     class_id = names.index(name)
