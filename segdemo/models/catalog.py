@@ -238,8 +238,8 @@ CATALOG: tuple[ModelSpec, ...] = (
                  _MASKRCNN_V2_PAPER, 2021, 177.219, _on_coco(47.4, 41.8)),
 
     ModelSpec(
-        key="mateuszbuda/brain-segmentation-pytorch", title="U-Net brain MRI", family="U-Net", architecture="brain_unet", library="torch",
-        task="semantic", source="release",
+        key="mateuszbuda/brain-segmentation-pytorch", title="U-Net brain MRI", family="U-Net",
+        architecture="brain_unet", library="torch", task="semantic", source="release",
         checkpoint="mateuszbuda/brain-segmentation-pytorch/releases/download/v1.0/unet-e012d006.pt", revision=None,
         space=BRAIN_MRI, paper=_UNET_PAPER, year=2015, licence="MIT", download_bytes=4 * 7_763_041,
     ),

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from hub_server import HubServer
 
 from segdemo.errors import WeightsError
 from segdemo.images import InputImage
@@ -17,6 +16,7 @@ from segdemo.models import authors_checkpoints, catalog, found, from_torch, load
 from segdemo.models.architectures import segmenter
 from segdemo.models.architectures.brain_unet import BrainUNet
 from segdemo.models.architectures.fastfcn import EncodingHead, FastFcn, FcnHead, JointPyramidUpsampling, resnet
+from tests.hub_server import HubServer
 
 SETTINGS = {
     "image_size": [64, 64], "patch_size": 16, "d_model": 64, "n_heads": 2, "n_layers": 2, "n_cls": 7,

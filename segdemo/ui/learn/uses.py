@@ -59,9 +59,9 @@ USES: Final[tuple[Use, ...]] = (
         "How large is the tumour, where does it end, has it grown? Outlines that took a specialist an hour.",
         ("mateuszbuda/brain-segmentation-pytorch",),
         "Fits",
-        frozenset(),
-        "The catalogue has no checkpoint for a tissue or a lesion. U-Net, which was made for "
-        "cells under the microscope, is on the timeline.",
+        frozenset({"abnormal"}),
+        "It knows gliomas in FLAIR slices of brain MRI, and nothing else: whatever it is shown, it answers with "
+        "healthy or abnormal.",
         (
             "A network never says “none of these”: shown a scan, a street model finds streets in it. Upload one "
             "and look at the answer beside this.",
