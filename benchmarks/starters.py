@@ -1,6 +1,6 @@
 """Score the bundled starters exactly as the app runs them, and write the scores into their records.
 
-    python -m benchmarks.starters --val CAMVID_VAL_FOLDER [--write]
+    python -m benchmarks.starters --val CAMVID_VAL_FOLDER [--write] [KEY ...]
 
 Semantic score: mean IoU from counts pooled over all pictures, without the classes in neither truth nor prediction
 (MMSegmentation's convention). Instances: mask AP50 by pycocotools. Panoptic: PQ by the authors' rules. Scenes:
@@ -30,15 +30,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--val", type=Path, required=True)
     parser.add_argument("--write", action="store_true", help="store the scores in each starter's record.json")
+    parser.add_argument("keys", nargs="*", help="of starters; all unless told")
     arguments = parser.parse_args()
     photographs, scenes = open_dataset(arguments.val), open_dataset(SCENES)
     with tempfile.TemporaryDirectory() as folder:
         results = Results(Path(folder) / "results.sqlite")
         for spec in CATALOG:
-            if spec.source != "starter":
+            if spec.source != "starter" or (arguments.keys and spec.key not in arguments.keys):
                 continue
             model = models.load(spec.key, device="cpu", score_threshold=SCORE_THRESHOLD)
-            scores = {"camvid_val_mean_iou": _mean_iou(_run(model, photographs, results))}
+            scores = _on_photographs(_run(model, photographs, results))
             scores |= _on_scenes(_run(model, scenes, results), results)
             print(spec.key, json.dumps(scores), flush=True)
             if arguments.write:
@@ -49,6 +50,11 @@ def main() -> None:
 def _run(model: models.Model, dataset: Dataset, results: Results) -> scoreboard.RunScores:
     *_, last = evaluate(model, dataset, results)
     return scoreboard.gather(results, last.run)
+
+
+def _on_photographs(run: scoreboard.RunScores) -> dict[str, Any]:
+    boundary = scoreboard.report([run], "mmsegmentation")["models"][0]["boundary_iou"]
+    return {"camvid_val_mean_iou": _mean_iou(run), "camvid_val_boundary_iou": round(boundary, 4)}
 
 
 def _mean_iou(run: scoreboard.RunScores) -> float:

@@ -65,7 +65,7 @@ def _first_zero(deficits: Tensor) -> Tensor:
 
 def blocks_of_rows(maps: Tensor, width: int) -> tuple[Tensor, ...]:
     """`maps` (N, C, h, w) cut into blocks of rows that stay small when widened to `width`."""
-    return maps.split(_rows_per_band(maps, width), dim=2)
+    return maps.split(rows_per_band(maps, width), dim=2)
 
 
 def resized_rows(blocks: Iterable[Tensor], source_height: int, size_hw: tuple[int, int]) -> Iterator[Tensor]:
@@ -77,13 +77,13 @@ def resized_rows(blocks: Iterable[Tensor], source_height: int, size_hw: tuple[in
     height, width = size_hw
     if height == source_height:
         for block in blocks:
-            yield _widened(block, width)
+            yield widened(block, width)
         return
     band: Tensor | None = None
     filled = 0
     for y, (upper, lower) in enumerate(_neighbours(blocks, width)):
         if band is None:
-            capacity = min(height, _rows_per_band(upper, width))
+            capacity = min(height, rows_per_band(upper, width))
             band = upper.new_empty((*upper.shape[:2], capacity, width))
             above, weights = _taps(source_height, height)
             # Output rows starts[y] to starts[y + 1] lie between source rows y and y + 1.
@@ -115,6 +115,23 @@ def resized_window(maps: Tensor, size_hw: tuple[int, int], rows: slice, columns:
     return _resized_side(_resized_side(maps.float(), -2, size_hw[0], rows), -1, size_hw[1], columns)
 
 
+def source_rows(source: int, target: int, rows: slice) -> slice:
+    """The rows of a source side that rows of a target side are made of."""
+    before, _ = _taps(source, target)
+    return slice(int(before[rows.start]), min(int(before[rows.stop - 1]) + 2, source))
+
+
+def blended_rows(maps: Tensor, first: int, source: int, target: int, rows: slice) -> Tensor:
+    """Rows of maps resized to a height of `target`, as `resized_rows` gives them, from those that they are made of.
+
+    maps: (N, C, any, w) float32, rows of a source of `source` rows, from row `first` on. Returns (N, C, rows, w).
+    """
+    before, weights = (one[rows] for one in _taps(source, target))
+    above = (before.long() - first).to(maps.device)
+    below = (above + 1).clamp_(max=source - 1 - first)
+    return torch.lerp(maps.index_select(2, above), maps.index_select(2, below), weights[:, None].to(maps.device))
+
+
 def reach(source: int, target: int, first: int, last: int) -> slice:
     """The pixels of a target side to which any of a source side's pixels `first` to `last` contributes."""
     before, weights = _taps(source, target)
@@ -127,7 +144,7 @@ def _neighbours(blocks: Iterable[Tensor], width: int) -> Iterator[tuple[Tensor, 
     """Each source row, widened, with the one below it; the last with itself."""
     above: Tensor | None = None
     for block in blocks:
-        for row in _widened(block, width).split(1, dim=2):
+        for row in widened(block, width).split(1, dim=2):
             if above is not None:
                 yield above, row
             above = row
@@ -135,7 +152,7 @@ def _neighbours(blocks: Iterable[Tensor], width: int) -> Iterator[tuple[Tensor, 
         yield above, above
 
 
-def _widened(block: Tensor, width: int) -> Tensor:
+def widened(block: Tensor, width: int) -> Tensor:
     """Maps (N, C, rows, w) resized to (N, C, rows, width) float32, never the block itself."""
     if block.shape[3] == width:
         return block.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
@@ -160,6 +177,7 @@ def _taps(source: int, target: int) -> tuple[Tensor, Tensor]:
     return before, position - before
 
 
-def _rows_per_band(maps: Tensor, width: int) -> int:
+def rows_per_band(maps: Tensor, width: int) -> int:
+    """How many rows of maps (N, C, any, any) are worked on at a time where rows are `width` long."""
     budget = _BAND_BYTES_CPU if maps.device.type == "cpu" else _BAND_BYTES_GPU
     return max(1, budget // (4 * maps.shape[0] * maps.shape[1] * width))
