@@ -105,7 +105,7 @@ def setting(case: Case) -> str:
 
 def _name(case: Case) -> str:
     [title] = tables.titles([case.model])
-    marks = ("untrained" if case.untrained else "", "" if case.way == "default" else case.way)
+    marks = ("untrained" if case.untrained else "", "" if case.way == "default" else case.way, str(case.extras))
     return ", ".join(filter(None, (title, *marks)))
 
 

@@ -7,7 +7,7 @@ Precision: weights are stored in it, and autocast chooses operator by operator, 
 pooling, suppression of overlapping boxes) stays in float32.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -27,7 +27,7 @@ from segdemo.models.mask_pasting import paste
 from segdemo.models.normalising import normalised
 from segdemo.models.torchvision_networks import Network, build, fold_batch_norms
 from segdemo.models.transfer import to_device
-from segdemo.models.upsampling import labels_from_logits
+from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LONGEST = 8  # times the shorter side
@@ -108,10 +108,11 @@ class SemanticModel(_TorchvisionModel):
     def __post_init__(self) -> None:
         self.network.module.classifier.register_forward_hook(_as_float32)
 
-    def preprocess(self, pictures: Tensor) -> Tensor:
-        """(N, 3, h, w) float32."""
+    def preprocess(self, pictures: Tensor, scale: float = 1) -> Tensor:
+        """(N, 3, h, w) float32, `scale` times as large as usual."""
         height, width = pictures.shape[-2:]
-        resized = TF.resize(pictures, list(resized_hw((height, width), self.network.shorter_side)), antialias=True)
+        shorter_side = round(scale * self.network.shorter_side)
+        resized = TF.resize(pictures, list(resized_hw((height, width), shorter_side)), antialias=True)
         return self._normalised(resized)
 
     def forward(self, inputs: Tensor) -> GridLogits:
@@ -127,6 +128,10 @@ class SemanticModel(_TorchvisionModel):
         """The most probable class of every pixel."""
         labels, confidence = labels_from_logits(outputs.logits, size_hw, outputs.input_hw)
         return [Answer(*maps, None) for maps in zip(labels.cpu().numpy(), confidence.cpu().numpy(), strict=True)]
+
+    def class_probabilities(self, outputs: GridLogits, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+        """Of every pixel, in bands of rows."""
+        return probabilities_from_logits(outputs.logits, size_hw, outputs.input_hw)
 
 
 @dataclass(frozen=True)

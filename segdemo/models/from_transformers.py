@@ -9,7 +9,7 @@ pixel beside where it means to, and on a CPU out of bounds.
 
 import pickle
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -44,7 +44,7 @@ from segdemo.models.fused_head import fuse_head
 from segdemo.models.mask_queries import SETTLED, MaskQueries
 from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.transfer import to_device
-from segdemo.models.upsampling import labels_from_logits
+from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _DAMAGED = (EOFError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, pickle.UnpicklingError)
@@ -111,9 +111,9 @@ class _TransformersModel:
         """(N, 3, H, W) uint8."""
         return to_device(images, self.device)
 
-    def preprocess(self, pictures: Tensor) -> Tensor:
-        """(N, 3, h, w) float32."""
-        return self.prepare(pictures)
+    def preprocess(self, pictures: Tensor, scale: float = 1) -> Tensor:
+        """(N, 3, h, w) float32, `scale` times as large as usual."""
+        return self.prepare(pictures, scale)
 
     def _run(self, inputs: Tensor) -> Any:
         dtype = _DTYPES[self.precision]
@@ -139,6 +139,11 @@ class SegformerModel(_TransformersModel):
         self._expect_finite(outputs)
         labels, confidence = labels_from_logits(outputs, size_hw)
         return [Answer(*maps, None) for maps in zip(labels.cpu().numpy(), confidence.cpu().numpy(), strict=True)]
+
+    def class_probabilities(self, outputs: Tensor, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+        """Of every pixel, in bands of rows."""
+        self._expect_finite(outputs)
+        return probabilities_from_logits(outputs, size_hw)
 
 
 class Mask2FormerModel(_TransformersModel):
@@ -166,6 +171,12 @@ class Mask2FormerModel(_TransformersModel):
         if self.spec.task == "instance":
             return mask_queries.instances(outputs, size_hw, self.score_threshold)
         return mask_queries.panoptic(outputs, size_hw, self.space.things)
+
+    def class_probabilities(self, outputs: MaskQueries, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+        """Of every pixel, in bands of rows; where the task is semantic."""
+        self._expect_finite(outputs.class_logits)
+        self._expect_finite(outputs.mask_logits)
+        return mask_queries.class_probabilities(outputs, size_hw)
 
 
 _KINDS: dict[str, type[SegformerModel] | type[Mask2FormerModel]] = {

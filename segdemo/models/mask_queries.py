@@ -61,19 +61,32 @@ def semantic(queries: MaskQueries, size_hw: tuple[int, int]) -> list[Answer]:
 
     Its confidence is that sum; where the sums of all classes together exceed 1, its share of them.
     """
-    weights = queries.class_logits.float().softmax(-1)[..., :-1]  # (N, Q, C)
-    weights = _ONE * torch.cat([weights, weights.sum(-1, keepdim=True)], -1)  # all classes together come last
-    scores = (
-        torch.einsum("nqc,nqrw->ncrw", weights, masks.sigmoid_())
-        for masks in _at_input_size(queries.mask_logits, queries.input_hw)
-    )
-    labels = torch.empty((len(weights), *size_hw), dtype=torch.uint8, device=weights.device)
+    n, device = len(queries.class_logits), queries.class_logits.device
+    labels = torch.empty((n, *size_hw), dtype=torch.uint8, device=device)
     confidence = torch.empty_like(labels, dtype=torch.float16)
-    for rows, band in numbered(resized_rows(scores, queries.input_hw[0], size_hw)):
+    for rows, band in numbered(_class_sums(queries, size_hw)):
         classes, together = band[:, :-1], band[:, -1]
         best, labels[:, rows] = first_maximum_(classes)
         confidence[:, rows] = best / together.clamp(min=_ONE)
     return [Answer(*maps, None) for maps in zip(labels.cpu().numpy(), confidence.cpu().numpy(), strict=True)]
+
+
+def class_probabilities(queries: MaskQueries, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+    """The confidence in every class, of which `semantic` takes the best, in bands (N, C, rows, W) float32."""
+    for band in _class_sums(queries, size_hw):
+        classes, together = band[:, :-1], band[:, -1:]
+        yield classes.div_(together.clamp(min=_ONE))
+
+
+def _class_sums(queries: MaskQueries, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+    """Bands (N, C + 1, rows, W): the sum of class × mask probability of each class, then of all, in units of `_ONE`."""
+    weights = queries.class_logits.float().softmax(-1)[..., :-1]  # (N, Q, C)
+    weights = _ONE * torch.cat([weights, weights.sum(-1, keepdim=True)], -1)
+    sums = (
+        torch.einsum("nqc,nqrw->ncrw", weights, masks.sigmoid_())
+        for masks in _at_input_size(queries.mask_logits, queries.input_hw)
+    )
+    return resized_rows(sums, queries.input_hw[0], size_hw)
 
 
 def instances(queries: MaskQueries, size_hw: tuple[int, int], score_threshold: float = SCORE_THRESHOLD) -> list[Answer]:

@@ -34,21 +34,25 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def input_hw(self, size_hw: tuple[int, int]) -> tuple[int, int]:
-        """The size of the network's input for pictures of this size, rounded as transformers rounds it."""
+    def input_hw(self, size_hw: tuple[int, int], scale: float = 1) -> tuple[int, int]:
+        """The size of the network's input for pictures of this size, rounded as transformers rounds it.
+
+        scale: how many times as large as usual.
+        """
         height, width = size_hw
         if self.size is None:
-            return height, width
+            return round(scale * height), round(scale * width)
         if "height" in self.size:
             height, width = self.size["height"], self.size["width"]
         else:
             height, width = _by_edges(size_hw, self.size["shortest_edge"], self.size.get("longest_edge"))
-        return math.ceil(height / self.divisor) * self.divisor, math.ceil(width / self.divisor) * self.divisor
+        height, width = (math.ceil(scale * side / self.divisor) * self.divisor for side in (height, width))
+        return height, width
 
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 to (N, 3, h, w) float32 on the same device."""
+    def __call__(self, pictures: Tensor, scale: float = 1) -> Tensor:
+        """(N, 3, H, W) uint8 to (N, 3, h, w) float32 on the same device. scale: as for `input_hw`."""
         height, width = pictures.shape[-2:]
-        size = list(self.input_hw((height, width)))
+        size = list(self.input_hw((height, width), scale))
         resized = TF.resize(pictures, size, interpolation=self.interpolation, antialias=True)
         return normalised(resized, self.mean, self.std)
 
