@@ -131,10 +131,10 @@ def test_a_model_that_fails_leaves_the_others_going(tmp_path, fakes, capsys):
 def test_a_model_that_fails_on_one_picture_goes_on_with_the_next(tmp_path, fakes, monkeypatch, capsys):
     real = models.predict
 
-    def picky(model, images):
+    def picky(model, images, **settings):
         if images[0].name == "one.png":
             raise ModelError("It does not fit into memory.")
-        return real(model, images)
+        return real(model, images, **settings)
 
     monkeypatch.setattr(models, "predict", picky)
     images = picture(tmp_path / "one.png"), picture(tmp_path / "two.png")

@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from segdemo import exports, labels
 from segdemo.exports import Entry
-from segdemo.models import catalog
+from segdemo.models import NO_EXTRAS, catalog
 from segdemo.tables import BEST
 from segdemo.ui import cache, jobs, pace, pictures, state, text
 from segdemo.ui.jobs import Job
@@ -458,7 +458,7 @@ def test_paces_are_kept_for_a_bounded_number_of_things():
 def test_the_zip_of_a_cached_answer_has_all_files(models):
     opened()
     image = pictures.samples()[0].image()
-    run = cache.run(pictures.samples()[0].id, FIRST, "auto", "fp32", image, None)
+    run = cache.run(pictures.samples()[0].id, FIRST, "auto", "fp32", NO_EXTRAS, image, None)
     entry = Entry(run.prediction, image, catalog.find(FIRST), run.device, run.precision)
     names = zipfile.ZipFile(io.BytesIO(exports.zip_results([entry]))).namelist()
     assert {Path(name).suffix for name in names} == {".png", ".jpg", ".json", ".csv"}

@@ -6,7 +6,7 @@ rows of tiles, and never the probabilities of a whole picture, unless a dense CR
 models give segments instead, which stitching.py puts together.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
@@ -14,13 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segdemo.errors import ModelError
 from segdemo.extras import Extras, Tta
 from segdemo.images import InputImage
-from segdemo.models import Answer, Model
+from segdemo.models import Answer, Model, dense_crf
 from segdemo.models.stages import Stages
 from segdemo.models.stitching import Piece, stitched
 from segdemo.models.tiling import Rows, Span, mean, side_by_side, spans, stacked
-from segdemo.models.upsampling import labels_from_probabilities
+from segdemo.models.upsampling import labels_from_probabilities, numbered
+
+MOST_REFINED: Final = 500_000_000  # class probabilities of a picture that a dense CRF may hold: it takes several copies
+_TINY: Final = 1e-30
 
 
 class SemanticModel(Model, Protocol):
@@ -89,15 +93,37 @@ def _view(stages: Stages, images: Sequence[InputImage], view: View) -> Iterator[
     return (band.flip(-1) for band in bands) if view.mirrored else bands
 
 
-def _refined(bands: Iterator[Tensor], images: Sequence[InputImage]) -> Tensor:
+def _refined(bands: Iterable[Tensor], images: Sequence[InputImage]) -> Tensor:
     """(N, C, H, W): the probabilities of the whole pictures after the dense CRF."""
-    from segdemo.models import dense_crf
-
-    whole = torch.cat(list(bands), dim=2)
+    whole = _gathered(bands, images[0].size_hw)
     for probabilities, image in zip(whole, images, strict=True):
-        rgb = torch.from_numpy(np.ascontiguousarray(image.rgb.transpose(2, 0, 1))).to(whole.device)
-        probabilities.copy_(dense_crf.refined(probabilities, rgb))
+        rgb = torch.from_numpy(image.rgb.transpose(2, 0, 1).copy()).to(whole.device)
+        share = probabilities.sum(0).clamp_(min=_TINY)  # a query model's classes need not add up to 1
+        torch.mul(dense_crf.refined(probabilities.div_(share), rgb), share, out=probabilities)
     return whole
+
+
+def _gathered(bands: Iterable[Tensor], size_hw: tuple[int, int]) -> Tensor:
+    """All bands in one. Raises `ModelError` where that is more than can be refined."""
+    whole: Tensor | None = None
+    for rows, band in numbered(bands):
+        if whole is None:
+            n, classes = band.shape[:2]
+            _expect_refinable(classes, size_hw)
+            whole = band.new_empty((n, classes, *size_hw))
+        whole[:, :, rows] = band
+    if whole is None:
+        raise ValueError("there are no rows")
+    return whole
+
+
+def _expect_refinable(classes: int, size_hw: tuple[int, int]) -> None:
+    pixels = size_hw[0] * size_hw[1]
+    if classes * pixels > MOST_REFINED:
+        raise ModelError(
+            f"A dense CRF over {classes} classes takes pictures of {MOST_REFINED / classes / 1e6:.1f} megapixels at "
+            f"most, and this one has {pixels / 1e6:.1f}; make it smaller or leave the refinement out."
+        )
 
 
 def _segments(stages: Stages, images: Sequence[InputImage], tile: int | None) -> list[Answer]:
