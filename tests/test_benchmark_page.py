@@ -144,7 +144,8 @@ def test_a_reference_comes_with_segdemo_and_a_damaged_file_gets_its_sentence(mod
 
 def test_extras_are_timed_beside_the_plain_run(models):
     app = opened()
-    app.sidebar.selectbox(key=state.TTA).set_value("flip").run()
+    app.session_state[state.TTA] = "flip"
+    app.run()
     assert button(app, "Time").label == "Time 2 models, 3 cases"  # the other model gives segments
     app.segmented_control(key=state.BENCHMARK_SIZES).set_value([256]).run()
     table = numbers(timed(app))

@@ -63,7 +63,7 @@ def _extras() -> None:
         [None, *_TILES],
         key=state.TILE,
         persist_state="session",
-        format_func=lambda side: f"{side} × {side} pixels" if side else "None: the picture as a whole",
+        format_func=lambda side: f"{side} × {side} pixels" if side else "None",
         help="The picture is cut into overlapping squares, and the network looks at each as at a picture of its own: "
         "small things are seen larger, but with less around them. It takes as many times as long as there are tiles. "
         "Pictures over 50 megapixels are cut into tiles of 2048 in any case.",
