@@ -15,9 +15,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from segdemo import __version__
+from segdemo import __version__, extras_arguments
 from segdemo.confusion import Convention
 from segdemo.errors import ModelError
+from segdemo.extras import Extras
 from segdemo.models import catalog
 from segdemo.models.catalog import ModelSpec
 from segdemo.terminal import Faults, ProgressBar
@@ -72,6 +73,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     predict.add_argument("--out", required=True, type=Path, metavar="DIR", help="made if it is not there")
     predict.add_argument("--device", default="auto", help="auto (the default), cpu, cuda, cuda:1 or mps")
     predict.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "fp16"))
+    extras_arguments.add(predict)
     predict.set_defaults(run=_predict)
 
     evaluate = commands.add_parser("evaluate", help="score models on labelled pictures")
@@ -83,6 +85,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     evaluate.add_argument("--limit", type=_count, metavar="N", help="the first N pictures only")
     evaluate.add_argument("--device", default="auto", help="auto (the default), cpu, cuda, cuda:1 or mps")
     evaluate.add_argument("--precision", default="fp32", choices=("fp32", "bf16", "fp16"))
+    extras_arguments.add(evaluate)
     evaluate.add_argument("--engine", default="serial", choices=("serial", "ray"), help="ray: on a cluster of Ray's")
     evaluate.add_argument(
         "--ray-address", metavar="HOST:PORT", help="of the cluster (default: RAY_ADDRESS, else this machine alone)"
@@ -189,20 +192,22 @@ def _readable(paths: Sequence[Path], faults: Faults) -> dict[Path, str]:
 def _run(spec: ModelSpec, pictures: dict[Path, str], args: argparse.Namespace, faults: Faults) -> None:
     from segdemo import models
 
+    extras = extras_arguments.of(args)
+    extras.check(spec.key, spec.task)
     with ProgressBar(spec.key) as bar:
         model = models.load(spec.key, args.device, args.precision, progress=bar)
     for path, stem in pictures.items():
         with faults.told_of(f"{path}, {spec.key}"):
-            seconds = _write_answer(model, path, args.out, stem)
+            seconds = _write_answer(model, path, args.out, stem, extras)
             print(f"{path}  {spec.key}  {seconds:.2f} s", flush=True)
 
 
-def _write_answer(model: "Model", path: Path, folder: Path, stem: str) -> float:
+def _write_answer(model: "Model", path: Path, folder: Path, stem: str, extras: Extras) -> float:
     """Run the model on the picture and write the three files; the seconds that its stages took."""
     from segdemo import exports, models
 
     image = _decode(path)
-    [prediction] = models.predict(model, [image])
+    [prediction] = models.predict(model, [image], extras=extras)
     entry = exports.Entry(prediction, image, model.spec, model.device, model.precision)
     for name, data in exports.result_files(entry, stem).items():
         _write(folder / name, data)
@@ -295,9 +300,11 @@ def _serially(
     from segdemo import models
     from segdemo.evaluate import SCORE_THRESHOLD, evaluate
 
+    extras = extras_arguments.of(args)
+    extras.check(spec.key, spec.task)
     with ProgressBar(spec.key) as bar:
         model = models.load(spec.key, args.device, args.precision, progress=bar, score_threshold=SCORE_THRESHOLD)
-    return evaluate(model, dataset, results, args.limit)
+    return evaluate(model, dataset, results, args.limit, extras)
 
 
 def _on_ray(
@@ -305,7 +312,8 @@ def _on_ray(
 ) -> "Iterator[EvaluationProgress]":
     from segdemo.evaluate_on_ray import evaluate_on_ray
 
-    return evaluate_on_ray(spec, dataset, args.dataset, results, args.limit, args.device, args.precision)
+    extras = extras_arguments.of(args)
+    return evaluate_on_ray(spec, dataset, args.dataset, results, args.limit, args.device, args.precision, extras)
 
 
 def _show(report: dict[str, Any], runs: "list[RunScores]", args: argparse.Namespace, faults: Faults) -> None:

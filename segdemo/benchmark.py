@@ -26,9 +26,10 @@ import numpy as np
 from scipy.stats import binom
 
 from segdemo import benchmark_memory, devices, models
-from segdemo.benchmark_case import MOST_PIXELS, Case, call, decoded, load, picture_file
+from segdemo.benchmark_case import MOST_PIXELS, Case, call, decoded, load, of_record, picture_file
 from segdemo.devices import Environment
 from segdemo.errors import SegdemoError
+from segdemo.extras import Extras
 from segdemo.images import InputImage
 from segdemo.models import Model, catalog
 
@@ -62,8 +63,8 @@ class Measurement:
     and read its weights. first_s: the first call, which compiles where that is the way. peak_bytes: of one call
     beyond what was there before it, on a GPU of torch's tensors, on a CPU of a process of its own; None where it was
     not measured. reserved_bytes: what torch took from a GPU in all. gmacs: of the forward pass for one picture, in 1e9
-    multiply-accumulates, as torch counts them. findings: what was fixed, "" where nothing had to be. problem: why there
-    is no measurement.
+    multiply-accumulates, as torch counts them; NaN with extras, which make several passes. findings: what was fixed, ""
+    where nothing had to be. problem: why there is no measurement.
     """
 
     case: Case
@@ -256,7 +257,7 @@ class _Ready:
     def sample(self) -> None:
         """One call more."""
         pictures, decode_s = decoded(self.file, self.case.batch)
-        self.calls.append((decode_s, *call(self.model, pictures)))
+        self.calls.append((decode_s, *call(self.model, pictures, self.case.extras)))
 
     def measurement(self) -> Measurement:
         return replace(self.begun, samples=dict(zip(STAGES, zip(*self.calls, strict=True), strict=True)))
@@ -266,13 +267,13 @@ def _prepare(case: Case, loaded: _Loaded, warm_up: int, memory: bool) -> _Ready:
     model, load_s = loaded.get(case)
     file = picture_file(case.size_hw)
     pictures, _ = decoded(file, case.batch)
-    first_s = sum(call(model, pictures))
+    first_s = sum(call(model, pictures, case.extras))
     for _ in range(warm_up):
-        call(model, pictures)
+        call(model, pictures, case.extras)
     if model.device == "cpu":
         peak = benchmark_memory.peak_bytes(case) if memory else None
     else:
-        peak = _peak_bytes(model, pictures)
+        peak = _peak_bytes(model, pictures, case.extras)
     parameters = list(model.module.parameters())
     begun = Measurement(
         case=case,
@@ -280,7 +281,7 @@ def _prepare(case: Case, loaded: _Loaded, warm_up: int, memory: bool) -> _Ready:
         first_s=first_s,
         parameters=sum(one.numel() for one in parameters),
         weights_bytes=sum(one.numel() * one.element_size() for one in parameters),
-        gmacs=models.macs(model, pictures[:1]) / 1e9,
+        gmacs=math.nan if case.extras.on(case.size_hw) else models.macs(model, pictures[:1]) / 1e9,
         peak_bytes=peak,
         reserved_bytes=devices.reserved_memory_bytes(model.device),
         findings=model.findings,
@@ -288,12 +289,12 @@ def _prepare(case: Case, loaded: _Loaded, warm_up: int, memory: bool) -> _Ready:
     return _Ready(case, model, file, begun)
 
 
-def _peak_bytes(model: Model, pictures: Sequence[InputImage]) -> int | None:
+def _peak_bytes(model: Model, pictures: Sequence[InputImage], extras: Extras) -> int | None:
     """What one call takes on a GPU beyond what is there before it, in bytes."""
     if not devices.reset_peak_memory(model.device):
         return None
     before = devices.peak_memory_bytes(model.device)
-    call(model, pictures)
+    call(model, pictures, extras)
     peak = devices.peak_memory_bytes(model.device)
     return None if before is None or peak is None else peak - before
 
@@ -323,7 +324,7 @@ def _measurement(row: dict[str, Any]) -> Measurement:
     if samples and tuple(samples) != STAGES:
         raise KeyError("samples")
     numbers = {name: math.nan if row[name] is None else row[name] for name in ("load_s", "first_s", "gmacs")}
-    return Measurement(case=Case(**case | {"size_hw": tuple(case["size_hw"])}), samples=samples, **row | numbers)
+    return Measurement(case=of_record(case), samples=samples, **row | numbers)
 
 
 def _finite(value: Any) -> Any:

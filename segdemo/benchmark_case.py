@@ -3,14 +3,15 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from segdemo import images, models, overlay
 from segdemo.datasets.street_scenes import street_scene
+from segdemo.extras import Extras
 from segdemo.images import InputImage
-from segdemo.models import Model, Precision, Way
+from segdemo.models import NO_EXTRAS, Model, Precision, Way
 
 MOST_PIXELS: Final = 50_000_000  # of a batch
 
@@ -27,6 +28,7 @@ class Case:
     precision: Precision = "fp32"
     untrained: bool = False
     way: Way = "default"
+    extras: Extras = Extras()
 
     @property
     def setting(self) -> tuple[tuple[int, int], int, str]:
@@ -60,8 +62,14 @@ def decoded(file: bytes, batch: int) -> tuple[list[InputImage], float]:
     return pictures, time.perf_counter() - start
 
 
-def call(model: Model, pictures: Sequence[InputImage]) -> tuple[float, float, float, float]:
+def of_record(record: dict[str, Any]) -> Case:
+    """The case that `dataclasses.asdict` wrote; one from before there were extras had none."""
+    extras = Extras(**record.get("extras", {}))
+    return Case(**record | {"size_hw": tuple(record["size_hw"]), "extras": extras})
+
+
+def call(model: Model, pictures: Sequence[InputImage], extras: Extras = NO_EXTRAS) -> tuple[float, float, float, float]:
     """Seconds of the four stages for the whole batch."""
-    _, times = models.run_stages(model, pictures, settle=model.settle)
+    _, times = models.run_stages(model, pictures, settle=model.settle, extras=extras)
     n = len(pictures)
     return n * times.transfer_s, n * times.preprocess_s, n * times.forward_s, n * times.postprocess_s

@@ -1,16 +1,18 @@
 """The command `benchmark`: its arguments, its table, and the standard suite."""
 
 import argparse
+import math
 import re
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Final
 
-from segdemo import benchmark, devices, words
+from segdemo import benchmark, devices, extras_arguments, words
 from segdemo.benchmark import Measurement, Report
 from segdemo.benchmark_case import Case
 from segdemo.errors import SegdemoError
+from segdemo.extras import Extras
 from segdemo.models import WAYS, catalog, found
 from segdemo.models.catalog import ModelSpec
 from segdemo.results import Results
@@ -47,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="W",
         help="default (as the app runs it), compile (torch.compile), channels-last or contiguous memory",
     )
+    extras_arguments.add(parser, several=True)
     parser.add_argument("--threads", type=int, metavar="N", help="of the CPU; as many as it has cores unless told")
     parser.add_argument("--memory", action="store_true", help="on a CPU, too: each case in a process of its own")
     parser.add_argument("--suite", choices=("standard",), help="the set that benchmarks/reference/ holds")
@@ -102,7 +105,7 @@ def _row(measurement: Measurement, rank: int | None) -> tuple[str, ...]:
     case, total = measurement.case, measurement.summary()
     height, width = case.size_hw
     return (
-        f"{case.model}{' (untrained)' if case.untrained else ''}{'' if case.way == 'default' else f' ({case.way})'}",
+        f"{case.model}{''.join(f' ({mark})' for mark in _marks(case))}",
         f"{height}x{width}",
         str(case.batch),
         case.precision,
@@ -110,19 +113,28 @@ def _row(measurement: Measurement, rank: int | None) -> tuple[str, ...]:
         f"{words.duration(total.low_s)} to {words.duration(total.high_s)}" if total.calls > 5 else "–",
         words.duration(measurement.summary("forward").p50_s),
         f"{measurement.pictures_per_s():.2f}",
-        f"{measurement.gmacs:.2f}",
+        "–" if math.isnan(measurement.gmacs) else f"{measurement.gmacs:.2f}",
         "?" if rank is None else str(rank),
     )
+
+
+def _marks(case: Case) -> list[str]:
+    """What is unusual about a case."""
+    marks = ("untrained" if case.untrained else "", "" if case.way == "default" else case.way, str(case.extras))
+    return [mark for mark in marks if mark]
 
 
 def _cases(args: argparse.Namespace) -> list[Case]:
     if args.suite:
         chosen = {spec.key for spec in args.model}
         return [case for case in standard(devices.choose(args.device)) if not chosen or case.model in chosen]
-    ways: Sequence[tuple[ModelSpec, tuple[int, int], int, str, str]] = list(
-        product(args.model, args.size, args.batch, args.precision, args.way)
+    ways: Sequence[tuple[ModelSpec, tuple[int, int], int, str, str, Extras]] = list(
+        product(args.model, args.size, args.batch, args.precision, args.way, extras_arguments.all_of(args))
     )
-    return [Case(spec.key, size, batch, precision, args.untrained, way) for spec, size, batch, precision, way in ways]  # type: ignore[arg-type]
+    return [
+        Case(spec.key, size, batch, precision, args.untrained, way, extras)  # type: ignore[arg-type]
+        for spec, size, batch, precision, way, extras in ways
+    ]
 
 
 def _measured(cases: Sequence[Case], args: argparse.Namespace) -> Report:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Final
 
 from segdemo import devices
-from segdemo.benchmark_case import Case, call, decoded, load, picture_file
+from segdemo.benchmark_case import Case, call, decoded, load, of_record, picture_file
 from segdemo.models import catalog
 
 _SMALL_HW: Final = (64, 64)  # a call at this size brings the libraries' own code into memory
@@ -31,16 +31,15 @@ def peak_bytes(case: Case) -> int | None:
 
 
 def _main(text: str, row: str) -> None:
-    record = json.loads(text)
     catalog.register(catalog.parse(json.loads(row)))
-    case = Case(**record | {"size_hw": tuple(record["size_hw"])})
+    case = of_record(json.loads(text))
     model = load(case, "cpu")
     call(model, decoded(picture_file(_SMALL_HW), 1)[0])
     pictures, _ = decoded(picture_file(case.size_hw), case.batch)
     if not devices.reset_peak_memory("cpu"):
         return
     before = devices.peak_memory_bytes("cpu")
-    call(model, pictures)
+    call(model, pictures, case.extras)
     peak = devices.peak_memory_bytes("cpu")
     if before is not None and peak is not None:
         print(peak - before)

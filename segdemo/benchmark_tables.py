@@ -8,6 +8,7 @@ import pandas as pd
 from segdemo import benchmark, tables
 from segdemo.benchmark import STAGES, Measurement, Report
 from segdemo.benchmark_case import Case
+from segdemo.extras import Extras
 from segdemo.models import catalog
 from segdemo.published_times import PUBLISHED
 
@@ -61,20 +62,21 @@ def samples(report: Report) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def accuracy(report: Report, case: Case, scores: Mapping[str, float]) -> pd.DataFrame:
+def accuracy(report: Report, case: Case, scores: Mapping[tuple[str, Extras], float]) -> pd.DataFrame:
     """One row per trained model that is measured like a case and scored: latency, memory, mean IoU in percent.
 
-    scores: by the model's key, in [0, 1].
+    scores: by the model's key and its extras, in [0, 1].
     """
     rows = [
         {
-            "model": catalog.title(one.case.model),
+            "model": ", ".join(filter(None, (catalog.title(one.case.model), str(one.case.extras)))),
             "ms per picture": 1e3 * one.summary().p50_s / case.batch,
             "memory MB": np.nan if one.peak_bytes is None else (one.peak_bytes + one.weights_bytes) / 1e6,
-            "mean IoU %": 100 * scores[one.case.model],
+            "mean IoU %": 100 * scores[one.case.model, one.case.extras],
         }
         for one in report.measurements
-        if one.samples and not one.case.untrained and one.case.model in scores and one.case.setting == case.setting
+        if one.samples and not one.case.untrained and one.case.setting == case.setting
+        if (one.case.model, one.case.extras) in scores
     ]
     table = pd.DataFrame(rows, columns=["model", "ms per picture", "memory MB", "mean IoU %"])
     return table.sort_values("ms per picture", ignore_index=True)
@@ -105,7 +107,7 @@ def setting(case: Case) -> str:
 
 def _name(case: Case) -> str:
     [title] = tables.titles([case.model])
-    marks = ("untrained" if case.untrained else "", "" if case.way == "default" else case.way)
+    marks = ("untrained" if case.untrained else "", "" if case.way == "default" else case.way, str(case.extras))
     return ", ".join(filter(None, (title, *marks)))
 
 

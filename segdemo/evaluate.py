@@ -23,7 +23,8 @@ from segdemo import devices, models
 from segdemo.class_mapping import ClassMapping, mapping
 from segdemo.datasets.dataset import Dataset
 from segdemo.errors import ImageError
-from segdemo.models import Model, Precision, catalog, weights
+from segdemo.extras import Extras
+from segdemo.models import NO_EXTRAS, Model, Precision, catalog, weights
 from segdemo.models.catalog import ModelSpec, Task
 from segdemo.prediction import Prediction
 from segdemo.results import Picture, Results, Run, RunIdentity
@@ -49,29 +50,32 @@ class EvaluationProgress:
     left_s: float | None
 
 
-def identify(spec: ModelSpec, precision: Precision, dataset: Dataset, limit: int | None = None) -> RunIdentity:
+def identify(
+    spec: ModelSpec, precision: Precision, dataset: Dataset, limit: int | None = None, extras: Extras = NO_EXTRAS
+) -> RunIdentity:
     """What this model's run over the first `limit` pictures of the data set is known by.
 
-    Raises `SegdemoError` where model and data set have no class in common.
+    Raises `SegdemoError` where model and data set have no class in common, or the model cannot have the extras.
     """
+    extras.check(spec.key, spec.task)
     pictures = len(dataset) if limit is None else min(limit, len(dataset))
     space = mapping(dataset.space, spec.space).space
     fingerprint = weights.fingerprint(spec)
-    return RunIdentity(spec.key, fingerprint, precision, dataset.name, dataset.digest, space, pictures)
+    return RunIdentity(spec.key, fingerprint, precision, dataset.name, dataset.digest, space, pictures, extras)
 
 
 def evaluate(
-    model: Model, dataset: Dataset, results: Results, limit: int | None = None
+    model: Model, dataset: Dataset, results: Results, limit: int | None = None, extras: Extras = NO_EXTRAS
 ) -> Iterator[EvaluationProgress]:
     """Score the model on the first `limit` pictures (None: all), reporting after each picture.
 
     A run that was interrupted goes on where it stopped, and a finished one is reported at once. A picture that cannot
-    be used is kept as skipped, with the reason. Raises `ModelError` where model and data set have no class in common or
-    a picture does not fit into memory.
+    be used is kept as skipped, with the reason. Raises `ModelError` where model and data set have no class in common,
+    the model cannot have the extras, or a picture does not fit into memory.
     """
-    identity = identify(model.spec, model.precision, dataset, limit)
+    identity = identify(model.spec, model.precision, dataset, limit, extras)
     environment = asdict(devices.environment(model.device))
-    yield from keep(identity, environment, results, partial(_scored, model, dataset))
+    yield from keep(identity, environment, results, partial(_scored, model, dataset, extras))
 
 
 def keep(
@@ -114,13 +118,15 @@ def batch_size(device: str) -> int:
     return _BATCH_ON_GPU if device.startswith("cuda") else 1
 
 
-def _scored(model: Model, dataset: Dataset, positions: Sequence[int]) -> Iterator[Picture]:
+def _scored(model: Model, dataset: Dataset, extras: Extras, positions: Sequence[int]) -> Iterator[Picture]:
     """The pictures at these positions, scored or skipped."""
     common = mapping(dataset.space, model.space)
-    yield from (_side_by_side if model.device == "cpu" else _in_batches)(model, dataset, positions, common)
+    yield from (_side_by_side if model.device == "cpu" else _in_batches)(model, dataset, extras, positions, common)
 
 
-def _side_by_side(model: Model, dataset: Dataset, positions: Sequence[int], common: ClassMapping) -> Iterator[Picture]:
+def _side_by_side(
+    model: Model, dataset: Dataset, extras: Extras, positions: Sequence[int], common: ClassMapping
+) -> Iterator[Picture]:
     """Each thread takes a picture from its file to its scores."""
     pictures = side_by_side()
 
@@ -128,7 +134,7 @@ def _side_by_side(model: Model, dataset: Dataset, positions: Sequence[int], comm
         item = read_one(dataset, position)
         if isinstance(item, Picture):
             return item
-        [prediction] = models.predict(model, [item[1].image], pictures)
+        [prediction] = models.predict(model, [item[1].image], pictures, extras)
         return score_one(*item, prediction, model.spec.task, common)
 
     with ThreadPoolExecutor(pictures) as pool:
@@ -138,14 +144,16 @@ def _side_by_side(model: Model, dataset: Dataset, positions: Sequence[int], comm
             pool.shutdown(cancel_futures=True)
 
 
-def _in_batches(model: Model, dataset: Dataset, positions: Sequence[int], common: ClassMapping) -> Iterator[Picture]:
+def _in_batches(
+    model: Model, dataset: Dataset, extras: Extras, positions: Sequence[int], common: ClassMapping
+) -> Iterator[Picture]:
     """Threads read before the model and score behind it."""
     batch = batch_size(model.device)
     waiting: deque[Future[Picture]] = deque()
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
             samples = _ahead(pool, partial(read_one, dataset), positions, 2 * batch + _THREADS)
-            for item in predicted(model, samples, batch):
+            for item in predicted(model, samples, batch, extras):
                 if isinstance(item, Picture):
                     yield item
                     continue
@@ -171,13 +179,13 @@ def _ahead(
 
 
 def predicted(
-    model: Model, samples: Iterable[tuple[int, Sample] | Picture], batch: int
+    model: Model, samples: Iterable[tuple[int, Sample] | Picture], batch: int, extras: Extras = NO_EXTRAS
 ) -> Iterator[tuple[int, Sample, Prediction] | Picture]:
     """Samples with the model's answers; up to `batch` of one size that follow each other run together."""
     group: list[tuple[int, Sample]] = []
 
     def answered() -> Iterator[tuple[int, Sample, Prediction]]:
-        predictions = models.predict(model, [sample.image for _, sample in group]) if group else []
+        predictions = models.predict(model, [sample.image for _, sample in group], extras=extras) if group else []
         for (position, sample), prediction in zip(group, predictions, strict=True):
             yield position, sample, prediction
         group.clear()

@@ -36,7 +36,8 @@ from segdemo.evaluate import (
     score_one,
     side_by_side,
 )
-from segdemo.models import Model, Precision, catalog, weights
+from segdemo.extras import Extras
+from segdemo.models import NO_EXTRAS, Model, Precision, catalog, weights
 from segdemo.models.catalog import ModelSpec, Task
 from segdemo.results import Picture, Results, RunIdentity
 
@@ -86,6 +87,7 @@ def evaluate_on_ray(
     limit: int | None = None,
     device: str = "auto",
     precision: Precision = "fp32",
+    extras: Extras = NO_EXTRAS,
 ) -> Iterator[EvaluationProgress]:
     """As `evaluate`, within `cluster`; pictures are kept in the order in which they are done.
 
@@ -93,7 +95,7 @@ def evaluate_on_ray(
     device: "cuda", "cpu", or "auto": GPUs where the cluster has any.
     Raises `SegdemoError` as `evaluate` does, and where the cluster lacks what is asked for or has other weights.
     """
-    identity = identify(spec, precision, dataset, limit)
+    identity = identify(spec, precision, dataset, limit, extras)
     pool = _pool(device)
     scored = partial(_scored, spec, identity, _Source.of(dataset, source), mapping(dataset.space, spec.space), pool)
     yield from keep(identity, _environment(pool, precision), results, scored)
@@ -220,7 +222,7 @@ class _Network:
         self._identity, self._device = identity, device
 
     def __call__(self, rows: _Rows) -> Iterator[_Rows]:
-        return _answers(rows, lambda items: predicted(self._model, items, len(items)))
+        return _answers(rows, lambda items: predicted(self._model, items, len(items), self._identity.extras))
 
     @cached_property
     def _model(self) -> Model:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -78,6 +78,7 @@ def prediction_json(
             "paper": spec.paper,
         },
         "image": {"name": image.name, "sha256": image.digest, "width": width, "height": height},
+        "extras": asdict(prediction.extras),
         "label_space": prediction.space.name,
         "classes": [
             {

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segdemo.extras import Extras
 from segdemo.labels import VOID, LabelSpace
 
 
@@ -11,8 +12,9 @@ from segdemo.labels import VOID, LabelSpace
 class StageTimes:
     """Seconds per picture of the four stages, measured with the device synchronised.
 
-    For a batch each is the batch's time divided by its number of pictures. transfer_s: of the picture's bytes to the
-    device, on a CPU a copy. postprocess_s: with the answer's way back.
+    For a batch each is the batch's time divided by its number of pictures, for tiles and views the sum over them.
+    transfer_s: of the picture's bytes to the device, on a CPU a copy. postprocess_s: with blending, refinement and the
+    answer's way back.
     """
 
     transfer_s: float
@@ -61,6 +63,7 @@ class Prediction:
     labels: (H, W) uint8 at the picture's size, VOID where nothing was assigned.
     confidence: (H, W) float16 in [0, 1], the probability of the assigned class, or None.
     segments: instances or panoptic segments, or None for semantic models.
+    extras: how it came about, as carried out on this picture.
     """
 
     model: str
@@ -69,6 +72,7 @@ class Prediction:
     confidence: np.ndarray | None
     segments: Segments | None
     times: StageTimes
+    extras: Extras = Extras()
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 2:

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from segdemo.errors import ResultsError
+from segdemo.extras import Extras
 from segdemo.labels import LabelSpace
 from segdemo.models import Precision
 from segdemo.models.weights import STARTERS
 
-SCHEMA = 2
+SCHEMA = 3
+_READABLE = (2, SCHEMA)  # a run of 2 has no extras and no name for them, which means the same in 3
 FIRST_RUNS = STARTERS / "first_runs.sqlite"  # the starters on generated scenes, by `benchmarks/first_runs.py`
 _WAIT_S = 30.0  # for another process's write to end
 
@@ -55,7 +57,7 @@ class RunIdentity:
     """Two runs with the same identity give the same counts.
 
     weights: what tells one set of weights from another: a commit, a hash. dataset_digest: as `Dataset.digest`.
-    limit: how many pictures of the data set, from its first.
+    limit: how many pictures of the data set, from its first. extras: as asked for; on a picture, `Extras.on` tells.
     """
 
     model: str
@@ -65,10 +67,13 @@ class RunIdentity:
     dataset_digest: str
     space: LabelSpace
     limit: int
+    extras: Extras = Extras()
 
     def text(self) -> str:
         """As JSON; the label space with all its fields, so that a run can be read without the data set."""
         record = asdict(self) | {"space": self.space.record()}
+        if not self.extras:
+            del record["extras"]  # as in runs from before there were any
         return json.dumps(record, sort_keys=True)
 
 
@@ -235,7 +240,7 @@ class Results:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")  # two processes may come first at once
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, SCHEMA):
+        if version not in (0, *_READABLE):
             raise ResultsError(f"{self.path} was written by another version of segdemo; move the file away.")
         for statement in (_TABLES if version == 0 else _LATER).split(";"):
             connection.execute(statement)
@@ -244,7 +249,9 @@ class Results:
 
 def _identity(text: str) -> RunIdentity:
     record = json.loads(text)
-    return RunIdentity(**record | {"space": LabelSpace.parse(record["space"])})
+    return RunIdentity(
+        **record | {"space": LabelSpace.parse(record["space"]), "extras": Extras(**record.get("extras", {}))}
+    )
 
 
 def _now() -> str:

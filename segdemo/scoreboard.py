@@ -1,7 +1,7 @@
 """Stored runs over one data set side by side: each model's scores under a convention, and which differences last."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import Any, Final
 
@@ -195,6 +195,7 @@ def _model(run: RunScores, convention: Convention, interval: Interval | None) ->
         "model": run.run.identity.model,
         "weights": run.run.identity.weights,
         "precision": run.run.identity.precision,
+        "extras": asdict(run.run.identity.extras),
         "classes": [name for i, name in enumerate(space.classes) if i not in run.unanswered],
         "coverage": _plain(total.coverage.share()) if total.coverage else None,
         "mean_iou": _plain(mean.value) if mean else None,

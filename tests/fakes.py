@@ -1,6 +1,6 @@
 """Stand-ins for what a test does not want to wait for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ class FakeModel:
         self.looked_at += [image.name for image in images]
         return images
 
-    def preprocess(self, pictures: Any) -> Any:
+    def preprocess(self, pictures: Any, scale: float = 1) -> Any:
         return pictures
 
     def forward(self, inputs: Any) -> Any:
@@ -57,6 +57,14 @@ class FakeModel:
         if self.only is not None:
             labels[:] = self.only
         return [Answer(labels, None, self._segments(size_hw)) for _ in outputs]
+
+    def class_probabilities(self, outputs: Any, size_hw: tuple[int, int]) -> Iterator[Any]:
+        """Sure of what `postprocess` says, in two bands."""
+        import torch
+
+        labels = torch.from_numpy(np.stack([answer.labels for answer in self.postprocess(outputs, size_hw)]))
+        sure = torch.nn.functional.one_hot(labels.long(), len(self.space.classes)).permute(0, 3, 1, 2).float()
+        yield from sure.split(1 + size_hw[0] // 2, dim=2)
 
     @property
     def module(self) -> Any:

@@ -16,6 +16,7 @@ from segdemo.benchmark import Measurement, Report
 from segdemo.benchmark_case import Case, decoded, picture_file
 from segdemo.benchmark_case import load as load_case
 from segdemo.errors import ModelError, SegdemoError
+from segdemo.extras import Extras
 from segdemo.models import catalog
 from segdemo.models.from_transformers import QueriesModel
 from segdemo.models.mask_queries import SETTLED, MaskQueries, panoptic, settled
@@ -192,7 +193,9 @@ def test_a_model_that_fails_in_a_later_call_leaves_the_others_standing(load):
 
 def test_a_report_is_read_back_as_it_was(load):
     load(SlowModel)
-    report = last(benchmark.run([Case(FCN, (24, 32), 2), Case(SEGFORMER, (24, 32))], "cpu", rounds=2))
+    cases = [Case(FCN, (24, 32), 2), Case(SEGFORMER, (24, 32)), Case(FCN, (24, 32), extras=Extras(tta="flip"))]
+    report = last(benchmark.run(cases, "cpu", rounds=2))
+    assert benchmark.parse(report.text()).measurements[2].case == cases[2]
     assert benchmark.parse(report.text()).text() == report.text()
     json.loads(report.text(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
 
@@ -336,3 +339,15 @@ def test_an_older_file_of_results_gets_room_for_benchmarks(tmp_path):
     assert again.benchmarks() == {number: "{}"}
     again.delete_benchmark(number)
     assert again.benchmarks() == {}
+
+
+def test_views_are_timed_beside_the_plain_run_and_cost_what_they_cost(load, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGDEMO_RESULTS", str(tmp_path / "results.sqlite"))
+    load(SlowModel)
+    words = ["--tta", "none", "flip", "--tile", "0", "64", "--size", "24x100", "--rounds", "1", "--device", "cpu"]
+    assert main(["benchmark", "--model", FCN, *words]) == 0
+    [text] = Results().benchmarks().values()
+    extras = [one.case.extras for one in benchmark.parse(text).measurements]
+    assert extras == [Extras(), Extras(tta="flip"), Extras(64), Extras(64, "flip")]
+    shown = capsys.readouterr().out
+    assert f"{FCN} (tile 64, flip)" in shown

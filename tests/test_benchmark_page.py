@@ -140,3 +140,13 @@ def test_a_reference_comes_with_segdemo_and_a_damaged_file_gets_its_sentence(mod
     app.run()
     assert "not a benchmark" in app.error[0].value
     assert app.selectbox(key=state.BENCHMARK_SHOWN).options[-1].endswith("(comes with segdemo)")
+
+
+def test_extras_are_timed_beside_the_plain_run(models):
+    app = opened()
+    app.session_state[state.TTA] = "flip"
+    app.run()
+    assert button(app, "Time").label == "Time 2 models, 3 cases"  # the other model gives segments
+    app.segmented_control(key=state.BENCHMARK_SIZES).set_value([256]).run()
+    table = numbers(timed(app))
+    assert f"{catalog.find(FIRST).title}, flip" in set(table["model"])

@@ -132,10 +132,10 @@ def test_a_model_that_fails_leaves_the_others_going(tmp_path, fakes, capsys):
 def test_a_model_that_fails_on_one_picture_goes_on_with_the_next(tmp_path, fakes, monkeypatch, capsys):
     real = models.predict
 
-    def picky(model, images):
+    def picky(model, images, **settings):
         if images[0].name == "one.png":
             raise ModelError("It does not fit into memory.")
-        return real(model, images)
+        return real(model, images, **settings)
 
     monkeypatch.setattr(models, "predict", picky)
     images = picture(tmp_path / "one.png"), picture(tmp_path / "two.png")
@@ -431,3 +431,40 @@ def test_evaluate_refuses_wrong_use(words, store):
     with pytest.raises(SystemExit) as ended:
         evaluate("street-scenes:1", *words)
     assert ended.value.code == 2
+
+
+def test_extras_are_carried_out_and_written_down(tmp_path, fakes):
+    image = picture(tmp_path / "one.png", (200, 100))
+    words = ["--tile", "64", "--tta", "flip", "--refine", "none", "--device", "cpu"]
+    assert main(["predict", image, "--model", FCN, "--out", str(tmp_path), *words]) == 0
+    record = json.loads((tmp_path / "one.starter-fcn.json").read_text())
+    assert record["extras"] == {"tile": 64, "tta": "flip", "refine": "none"}
+    assert len(fakes.looked_at()) == 2 * 2 * 4  # views of 2 by 4 tiles
+
+
+def test_extras_that_a_model_cannot_have_are_told_and_the_others_run(tmp_path, fakes, capsys):
+    image = picture(tmp_path / "one.png")
+    assert main(["predict", image, "--model", MASKRCNN, FCN, "--out", str(tmp_path), "--tta", "scales"]) == 1
+    assert f"{MASKRCNN} gives instance segments" in capsys.readouterr().err
+    assert [key for key, _ in fakes.looked_at()] == 3 * [FCN]
+
+
+def test_evaluations_with_extras_are_runs_of_their_own(tmp_path, fakes, monkeypatch):
+    monkeypatch.setenv("SEGDEMO_RESULTS", str(tmp_path / "results.sqlite"))
+    words = ["evaluate", "street-scenes:2", "--model", FCN, "--device", "cpu", "--json", str(tmp_path / "scores.json")]
+    assert main(words) == 0
+    assert main([*words, "--tile", "448"]) == 0
+    [scores] = json.loads((tmp_path / "scores.json").read_text())["models"]
+    assert scores["extras"] == {"tile": 448, "tta": "none", "refine": "none"}
+    from segdemo.results import Results
+
+    assert [str(run.identity.extras) for run in Results().runs()] == ["tile 448", ""]
+
+
+@pytest.mark.parametrize("wrong", [["--tile", "100"], ["--tile", "big"], ["--tta", "spin"], ["--refine", "magic"]])
+@pytest.mark.parametrize("command", [["predict", "a.jpg", "--out", "out"], ["evaluate", "data"], ["benchmark"]])
+def test_extras_that_make_no_sense_are_wrong_use(command, wrong, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--model", FCN, *wrong])
+    assert end.value.code == 2
+    assert wrong[0] in capsys.readouterr().err

@@ -10,6 +10,7 @@ from segdemo.confusion import count
 from segdemo.datasets import Dataset, Skipped
 from segdemo.errors import ImageError, ModelError, SegdemoError
 from segdemo.evaluate import evaluate, identify
+from segdemo.extras import Extras
 from segdemo.images import InputImage
 from segdemo.labels import CAMVID, VOID, LabelSpace
 from segdemo.models.catalog import find
@@ -122,6 +123,7 @@ def test_other_data_weights_or_precision_is_another_run(monkeypatch: pytest.Monk
     identity = identify(spec, "fp32", dataset)
     assert identity == identify(spec, "fp32", Blocks())
     assert identity != identify(spec, "bf16", dataset)
+    assert identity != identify(spec, "fp32", dataset, extras=Extras(64))
     assert identity != identify(find("starter/segformer"), "fp32", dataset)
     assert identity != identify(spec, "fp32", replace(dataset, digest="2" * 64))
     monkeypatch.setattr("segdemo.models.weights.fingerprint", lambda spec: "retrained")
@@ -172,3 +174,17 @@ def test_a_model_that_fails_ends_the_run_and_keeps_what_was_done(results: Result
     assert run.finished is None
     assert results.done(run) <= {0, 1, 2, 3}
     assert run_all(FakeModel(KEY), Blocks(), results)[-1].done == 12
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu:0"])
+def test_extras_reach_the_model_and_are_kept_with_the_run(results: Results, device: str):
+    model = FakeModel(KEY, device)
+    last = list(evaluate(model, Blocks(count=3), results, extras=Extras(tta="flip")))[-1]
+    assert last.run.identity.extras == Extras(tta="flip")
+    assert len(model.looked_at) == 6
+
+
+def test_extras_that_a_model_cannot_have_are_refused_before_anything_is_kept(results: Results):
+    with pytest.raises(ModelError, match="gives instance segments"):
+        list(evaluate(FakeModel("starter/maskrcnn"), Blocks(), results, extras=Extras(refine="crf")))
+    assert results.runs() == []

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = [
-    {"", "errors", "palettes", "label_tables", "labels", "words", "devices"},
+    {"", "errors", "extras", "palettes", "label_tables", "labels", "words", "devices"},
     {
         *("images", "prediction", "sample", "models.catalog"),
         *("confusion", "boundary", "object_sizes", "calibration", "significance", "class_mapping", "published_times"),
@@ -18,7 +18,7 @@ LAYERS = [
         *("exports", "scoring", "scoreboard", "evaluate", "evaluate_on_ray", "training", "results"),
         *("benchmark_case", "benchmark_memory", "benchmark", "worked_example"),
     },
-    {"tables", "score_tables", "charts", "report", "terminal", "benchmark_cli", "benchmark_tables"},
+    {"tables", "score_tables", "charts", "report", "terminal", "extras_arguments", "benchmark_cli", "benchmark_tables"},
     {"ui"},
     {"pages", "streamlit_app", "__main__"},
 ]

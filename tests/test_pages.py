@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from segdemo import exports, labels
 from segdemo.exports import Entry
-from segdemo.models import catalog
+from segdemo.models import NO_EXTRAS, catalog
 from segdemo.tables import BEST
 from segdemo.ui import cache, jobs, pace, pictures, state, text
 from segdemo.ui.jobs import Job
@@ -444,8 +444,8 @@ def test_a_model_is_timed_from_the_end_of_its_download_on(clock):
 def test_what_ran_once_is_expected_to_take_as_long_the_next_time(models):
     opened()
     size = round(math.log2(pictures.samples()[0].image().rgb.size))
-    assert pace.usual_s("run", FIRST, "auto", "fp32", size) > 0
-    assert pace.usual_s("run", FIRST, "auto", "fp32", size + 3) is None
+    assert pace.usual_s("run", FIRST, "auto", "fp32", NO_EXTRAS, size) > 0
+    assert pace.usual_s("run", FIRST, "auto", "fp32", NO_EXTRAS, size + 3) is None
 
 
 def test_paces_are_kept_for_a_bounded_number_of_things():
@@ -458,7 +458,7 @@ def test_paces_are_kept_for_a_bounded_number_of_things():
 def test_the_zip_of_a_cached_answer_has_all_files(models):
     opened()
     image = pictures.samples()[0].image()
-    run = cache.run(pictures.samples()[0].id, FIRST, "auto", "fp32", image, None)
+    run = cache.run(pictures.samples()[0].id, FIRST, "auto", "fp32", NO_EXTRAS, image, None)
     entry = Entry(run.prediction, image, catalog.find(FIRST), run.device, run.precision)
     names = zipfile.ZipFile(io.BytesIO(exports.zip_results([entry]))).namelist()
     assert {Path(name).suffix for name in names} == {".png", ".jpg", ".json", ".csv"}
@@ -583,3 +583,38 @@ def test_label_maps_above_12_megapixels_are_sent_smaller(models):
     sent = viewed(app)["picture"]
     assert sent["width"] * sent["height"] <= 12_000_000 < (sent["width"] + 2) * (sent["height"] + 2)
     assert sent["scale"] * sent["width"] == 4800
+
+
+def test_other_extras_are_another_answer_which_says_so_and_is_kept_like_any(models):
+    app = opened()
+    app.sidebar.selectbox(key=state.TILE).set_value(256)
+    app.sidebar.selectbox(key=state.TTA).set_value("flip").run()
+    assert not app.exception
+    assert "Seen with tiles of 256 pixels and flipped views." in written(app)
+    seen = len(models.looked_at())
+    assert seen > 2 * 2 * 2  # views of several tiles
+    app.sidebar.selectbox(key=state.TILE).set_value(None)
+    app.sidebar.selectbox(key=state.TTA).set_value("none").run()
+    assert "Seen with" not in written(app)
+    app.sidebar.selectbox(key=state.TILE).set_value(256)
+    app.sidebar.selectbox(key=state.TTA).set_value("flip").run()
+    assert len(models.looked_at()) == seen
+
+
+def test_models_of_segments_take_the_tiles_alone_and_the_page_says_so(models):
+    app = opened(COMPARE)
+    app.sidebar.selectbox(key=state.TILE).set_value(512)
+    app.sidebar.selectbox(key=state.TTA).set_value("flip").run()
+    assert not app.exception
+    first, second = (catalog.find(key).title for key in (FIRST, SECOND))
+    assert f"with tiles of 512 pixels and flipped views ({first}), with tiles of 512 pixels ({second})" in written(app)
+    assert f"tiles alone apply to: {second}." in written(app)
+    assert not app.sidebar.selectbox(key=state.TTA).disabled
+
+
+def test_where_no_chosen_model_can_have_views_or_the_crf_they_are_disabled(models):
+    app = opened()
+    app.sidebar.checkbox(key=state.model_key(FIRST)).uncheck().run()
+    assert app.sidebar.selectbox(key=state.TTA).disabled
+    assert app.sidebar.toggle(key=state.CRF).disabled
+    assert not app.sidebar.selectbox(key=state.TILE).disabled

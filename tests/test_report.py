@@ -12,6 +12,7 @@ from PIL import Image
 
 from segdemo import report
 from segdemo.exports import Entry
+from segdemo.extras import Extras
 from segdemo.images import InputImage
 from segdemo.labels import ADE20K, CAMVID, VOID, LabelSpace
 from segdemo.models import catalog
@@ -246,3 +247,11 @@ def test_headings_on_two_levels_span_what_is_below_them():
 def test_a_report_is_on_one_picture(entries):
     with pytest.raises(ValueError, match="one picture"):
         report.html(entries, [], MADE)
+
+
+def test_what_an_answer_was_made_with_is_told():
+    with_tiles = entry()
+    made_with = replace(with_tiles.prediction, extras=Extras(512, "flip"))
+    plain, told = page(with_tiles), page(replace(with_tiles, prediction=made_with))
+    assert not any("tiles" in text for _, text in plain.texts)
+    assert "with tiles of 512 pixels and flipped views" in [text for _, text in told.texts]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from segdemo.errors import ResultsError
+from segdemo.extras import Extras
 from segdemo.labels import CAMVID
-from segdemo.results import Picture, Results, RunIdentity
+from segdemo.results import FIRST_RUNS, SCHEMA, Picture, Results, RunIdentity
 
 IDENTITY = RunIdentity("starter/fcn", "abc", "fp32", "streets", "0" * 64, CAMVID, 50)
 
@@ -37,8 +38,9 @@ def test_a_run_of_the_same_identity_goes_on_and_any_difference_begins_anew(resul
     again = results.begin(IDENTITY, {})
     assert again.id == run.id
     assert again.finished is not None
-    others = [replace(IDENTITY, **change) for change in ({"weights": "abd"}, {"limit": 51}, {"precision": "bf16"})]
-    assert len({results.begin(identity, {}).id for identity in [IDENTITY, *others]}) == 4
+    changes = ({"weights": "abd"}, {"limit": 51}, {"precision": "bf16"}, {"extras": Extras(512, "flip", "crf")})
+    others = [replace(IDENTITY, **change) for change in changes]
+    assert len({results.begin(identity, {}).id for identity in [IDENTITY, *others]}) == 5
     assert [run.identity for run in results.runs()] == [*reversed(others), IDENTITY]
 
 
@@ -142,3 +144,21 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_sentence(tmp_path: Path):
 def test_the_environment_variable_decides_where_results_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SEGDEMO_RESULTS", str(tmp_path / "mine.sqlite"))
     assert Results().path == tmp_path / "mine.sqlite"
+
+
+def test_runs_from_before_there_were_extras_have_none_and_go_on(results: Results):
+    run = results.begin(IDENTITY, {})
+    with results._connected() as connection:
+        assert "extras" not in connection.execute("SELECT identity FROM runs").fetchone()[0]
+        connection.execute("PRAGMA user_version = 2")
+    again = Results(results.path)
+    assert again.begin(IDENTITY, {}).id == run.id
+    assert [found.identity.extras for found in again.runs()] == [Extras()]
+    with again._connected() as connection:
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA
+
+
+def test_the_runs_that_come_along_are_taken_over(results: Results):
+    results.adopt(FIRST_RUNS)
+    assert len(results.runs()) > 3
+    assert {run.identity.extras for run in results.runs()} == {Extras()}

@@ -5,7 +5,6 @@ model = load("starter/segformer")
 """
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
@@ -14,10 +13,12 @@ import numpy as np
 
 from segdemo import devices
 from segdemo.errors import ModelError
+from segdemo.extras import Extras
 from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
 from segdemo.models import catalog
 from segdemo.models.catalog import ModelSpec
+from segdemo.models.stages import Stages
 from segdemo.models.turns import Turns
 from segdemo.prediction import Prediction, Segments, StageTimes
 
@@ -26,6 +27,7 @@ Weights = Literal["trained", "untrained"]
 # How a network is run: as the app does it; through torch.compile; with its numbers in another order in memory.
 Way = Literal["default", "compile", "channels-last", "contiguous"]
 WAYS: Final[tuple[Way, ...]] = ("default", "compile", "channels-last", "contiguous")
+NO_EXTRAS: Final = Extras()
 SCORE_THRESHOLD = 0.5  # of the instances that make the label map
 
 Progress = Callable[[int, int | None], None]  # bytes done, bytes in all (None: unknown)
@@ -41,7 +43,11 @@ class Answer:
 
 
 class Model(Protocol):
-    """A loaded network and its four stages. Shared between people: it keeps nothing of any picture."""
+    """A loaded network and its four stages. Shared between people: it keeps nothing of any picture.
+
+    Those of semantic models have two things more, for views and tiles (`assembling.SemanticModel`): `preprocess` takes
+    a scale, and `class_probabilities` stands beside `postprocess`.
+    """
 
     spec: ModelSpec
     space: LabelSpace
@@ -103,12 +109,15 @@ def load(
     return _adapter(spec)(spec, where, precision, weights == "trained", progress, score_threshold)
 
 
-def predict(model: Model, images: Sequence[InputImage], side_by_side: int = 1) -> list[Prediction]:
+def predict(
+    model: Model, images: Sequence[InputImage], side_by_side: int = 1, extras: Extras = NO_EXTRAS
+) -> list[Prediction]:
     """Answers in the order of the pictures; pictures of one size run as one batch.
 
     side_by_side: how many threads call this at once, each of which gets its share of the CPU's cores. Their times are
         not those of a run alone.
-    A batch that does not fit into the device's memory is halved. Raises `ModelError` where one picture does not fit.
+    A batch that does not fit into the device's memory is halved. Raises `ModelError` where one picture does not fit,
+    or the model cannot have the extras.
     """
     if not model.trained:
         raise ModelError(f"{model.spec.key} is untrained: it can be timed, but what it draws means nothing.")
@@ -116,12 +125,12 @@ def predict(model: Model, images: Sequence[InputImage], side_by_side: int = 1) -
     for i, image in enumerate(images):
         by_size.setdefault(image.size_hw, []).append(i)
     found: dict[int, Prediction] = {}
-    for indices in by_size.values():
-        answers, times = _run_halving(model, [images[i] for i in indices], side_by_side)
+    for size_hw, indices in by_size.items():
+        answers, times = _run_halving(model, [images[i] for i in indices], side_by_side, extras)
         for i, answer in zip(indices, answers, strict=True):
             found[i] = Prediction(
                 model=model.spec.key, space=model.space, labels=answer.labels, confidence=answer.confidence,
-                segments=answer.segments, times=times,
+                segments=answer.segments, times=times, extras=extras.on(size_hw),
             )  # fmt: skip
     return [found[i] for i in range(len(images))]
 
@@ -131,33 +140,25 @@ def run_stages(
     images: Sequence[InputImage],
     side_by_side: int = 1,
     settle: Callable[[Any], Any] | None = None,
+    extras: Extras = NO_EXTRAS,
 ) -> tuple[list[Answer], StageTimes]:
     """Run the four stages on pictures of one size, timed with the device synchronised; untrained models too.
 
     side_by_side: see `predict`. settle: changes the network's output before postprocessing, in no stage's time.
+    With tiles or several views, each stage's time is the sum over them.
     """
+    extras.check(model.spec.key, model.spec.task)
     size_hw = images[0].size_hw
     turn = TURNS.alone() if side_by_side == 1 else TURNS.together()
     with turn, devices.inference(model.device, side_by_side):
-        start = time.perf_counter()
-        pictures = model.transfer(images)
-        devices.synchronise(model.device)
-        there = time.perf_counter()
-        inputs = model.preprocess(pictures)
-        devices.synchronise(model.device)
-        ready = time.perf_counter()
-        outputs = model.forward(inputs)
-        devices.synchronise(model.device)
-        answered = settled = time.perf_counter()
-        if settle is not None:
-            outputs = settle(outputs)
-            devices.synchronise(model.device)
-            settled = time.perf_counter()
-        answers = model.postprocess(outputs, size_hw)
-        devices.synchronise(model.device)
-        done = time.perf_counter()
-    n = len(images)
-    return answers, StageTimes((there - start) / n, (ready - there) / n, (answered - ready) / n, (done - settled) / n)
+        stages = Stages(model, settle)
+        if used := extras.on(size_hw):
+            from segdemo.models import assembling  # it needs torch
+
+            answers = assembling.answers(stages, images, used)
+        else:
+            answers = model.postprocess(stages.outputs(images), size_hw)
+        return answers, stages.times(len(images))
 
 
 def arrange(model: Model, way: Way) -> None:
@@ -206,9 +207,11 @@ def _adapter(spec: ModelSpec) -> Callable[[ModelSpec, str, Precision, bool, Prog
     return transformers_adapter.load
 
 
-def _run_halving(model: Model, images: Sequence[InputImage], side_by_side: int) -> tuple[list[Answer], StageTimes]:
+def _run_halving(
+    model: Model, images: Sequence[InputImage], side_by_side: int, extras: Extras
+) -> tuple[list[Answer], StageTimes]:
     try:
-        return run_stages(model, images, side_by_side)
+        return run_stages(model, images, side_by_side, extras=extras)
     except Exception as error:
         if not devices.is_out_of_memory(error):
             raise
@@ -221,8 +224,8 @@ def _run_halving(model: Model, images: Sequence[InputImage], side_by_side: int) 
             "choose a smaller picture, a smaller model or another device."
         )
     half = len(images) // 2
-    first, times_first = _run_halving(model, images[:half], side_by_side)
-    second, times_second = _run_halving(model, images[half:], side_by_side)
+    first, times_first = _run_halving(model, images[:half], side_by_side, extras)
+    second, times_second = _run_halving(model, images[half:], side_by_side, extras)
     return first + second, _mean_times(times_first, half, times_second, len(images) - half)
 
 

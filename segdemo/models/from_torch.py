@@ -25,15 +25,18 @@ def load(
     return kind(spec, spec.space, device, precision, trained, network)
 
 
+_DIVISOR = 16  # of the sides of the brain U-Net's input
+
+
 class BrainModel(SemanticModel):
     """The brain U-Net: 256×256 pixels, brought to mean 0 and deviation 1 by the picture's own, not the data set's.
 
     The authors take the statistics of a patient's whole volume; of a single slice, as their own loading example does.
     """
 
-    def preprocess(self, pictures: Tensor) -> Tensor:
-        """(N, 3, 256, 256) float32."""
-        side = self.network.shorter_side
+    def preprocess(self, pictures: Tensor, scale: float = 1) -> Tensor:
+        """(N, 3, 256, 256) float32, `scale` times as large."""
+        side = round(scale * self.network.shorter_side / _DIVISOR) * _DIVISOR
         resized = TF.resize(pictures, [side, side], antialias=True).float()
         mean, deviation = resized.mean((2, 3), keepdim=True), resized.std((2, 3), keepdim=True, correction=0)
         return (resized - mean) / deviation.clamp(min=1e-6)

@@ -9,7 +9,7 @@ pixel beside where it means to, and on a CPU out of bounds.
 
 import pickle
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -44,7 +44,7 @@ from segdemo.models.fused_head import fuse_head
 from segdemo.models.mask_queries import SETTLED, MaskQueries
 from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.transfer import to_device
-from segdemo.models.upsampling import labels_from_logits
+from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
 
 _ONE_SIZE = ("beit", "data2vec-vision", "eomt", "eomt_dinov3")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -114,9 +114,11 @@ class _TransformersModel:
         """(N, 3, H, W) uint8."""
         return to_device(images, self.device)
 
-    def preprocess(self, pictures: Tensor) -> Tensor:
-        """(N, 3, h, w) float32; N times the number of windows, where the checkpoint asks for windows of the picture."""
-        return self.prepare(pictures)
+    def preprocess(self, pictures: Tensor, scale: float = 1) -> Tensor:
+        """(N, 3, h, w) float32, `scale` times as large as usual; N times the number of windows, where the checkpoint
+        asks for windows of the picture.
+        """
+        return self.prepare(pictures, scale)
 
     def _run(self, inputs: Tensor, **others: Tensor) -> Any:
         dtype = DTYPES[self.precision]
@@ -140,6 +142,11 @@ class LogitsModel(_TransformersModel):
         self._expect_finite(outputs)
         labels, confidence = labels_from_logits(outputs, size_hw)
         return [Answer(*maps, None) for maps in zip(labels.cpu().numpy(), confidence.cpu().numpy(), strict=True)]
+
+    def class_probabilities(self, outputs: Tensor, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+        """Of every pixel, in bands of rows."""
+        self._expect_finite(outputs)
+        return probabilities_from_logits(outputs, size_hw)
 
 
 class QueriesModel(_TransformersModel):
@@ -173,13 +180,24 @@ class QueriesModel(_TransformersModel):
         """Labels, and the segments of instance and panoptic models."""
         self._expect_finite(outputs.class_logits)
         self._expect_finite(outputs.mask_logits)
-        resized_hw, starts = self.prepare.resized_hw(size_hw), self.prepare.starts(size_hw)
-        outputs = replace(outputs, filled_hw=resized_hw, starts=starts)
+        outputs = self._placed(outputs, size_hw)
         if self.spec.task == "semantic":
             return mask_queries.semantic(outputs, size_hw)
         if self.spec.task == "instance":
             return mask_queries.instances(outputs, size_hw, self.score_threshold)
         return mask_queries.panoptic(outputs, size_hw, self.space.things)
+
+    def class_probabilities(self, outputs: MaskQueries, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+        """Of every pixel, in bands of rows; where the task is semantic."""
+        self._expect_finite(outputs.class_logits)
+        self._expect_finite(outputs.mask_logits)
+        return mask_queries.class_probabilities(self._placed(outputs, size_hw), size_hw)
+
+    def _placed(self, outputs: MaskQueries, size_hw: tuple[int, int]) -> MaskQueries:
+        """With what the picture fills of the input, where that is not all of it."""
+        if not (self.prepare.square or self.prepare.window):
+            return outputs
+        return replace(outputs, filled_hw=self.prepare.resized_hw(size_hw), starts=self.prepare.starts(size_hw))
 
 
 # By the name of transformers' class: all whose preprocessing and output are tested here.

@@ -96,17 +96,10 @@ def semantic(queries: MaskQueries, size_hw: tuple[int, int]) -> list[Answer]:
 
 def _semantic(queries: MaskQueries, size_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Labels (N, H, W) uint8 and their confidence, float16."""
-    weights = queries.class_logits.float().softmax(-1)[..., :-1]  # (N, Q, C)
-    weights = _ONE * torch.cat([weights, weights.sum(-1, keepdim=True)], -1)  # all classes together come last
-    scores: Iterator[Tensor] = (
-        torch.einsum("nqc,nqrw->ncrw", weights, masks.sigmoid_()) for masks in _at_input_size(queries)
-    )
-    if queries.starts:
-        scores = _joined(scores, queries)
-    count = len(weights) // max(1, len(queries.starts))
-    labels = torch.empty((count, *size_hw), dtype=torch.uint8, device=weights.device)
+    count, device = len(queries.class_logits) // max(1, len(queries.starts)), queries.class_logits.device
+    labels = torch.empty((count, *size_hw), dtype=torch.uint8, device=device)
     confidence = torch.empty_like(labels, dtype=torch.float16)
-    for rows, band in numbered(resized_rows(scores, queries.content_hw[0], size_hw)):
+    for rows, band in numbered(_class_sums(queries, size_hw)):
         classes, together = band[:, :-1], band[:, -1]
         best, labels[:, rows] = first_maximum_(classes)
         confidence[:, rows] = best / together.clamp(min=_ONE)
@@ -136,6 +129,29 @@ def _joined(bands: Iterable[Tensor], queries: MaskQueries) -> Iterator[Tensor]:
             whole[..., start : start + side] += window
             covered[start : start + side] += 1
         yield whole / covered
+
+
+def class_probabilities(queries: MaskQueries, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+    """The confidence in every class, of which `semantic` takes the best, in bands (N, C, rows, W) float32."""
+    if queries.starts and queries.content_hw[0] > queries.content_hw[1]:
+        turned = class_probabilities(_on_its_side(queries), size_hw[::-1])
+        yield torch.cat([band.clone() for band in turned], 2).mT
+        return
+    for band in _class_sums(queries, size_hw):
+        classes, together = band[:, :-1], band[:, -1:]
+        yield classes.div_(together.clamp(min=_ONE))
+
+
+def _class_sums(queries: MaskQueries, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+    """Bands (N, C + 1, rows, W): the sum of class × mask probability of each class, then of all, in units of `_ONE`."""
+    weights = queries.class_logits.float().softmax(-1)[..., :-1]  # (N, Q, C)
+    weights = _ONE * torch.cat([weights, weights.sum(-1, keepdim=True)], -1)
+    sums: Iterator[Tensor] = (
+        torch.einsum("nqc,nqrw->ncrw", weights, masks.sigmoid_()) for masks in _at_input_size(queries)
+    )
+    if queries.starts:
+        sums = _joined(sums, queries)
+    return resized_rows(sums, queries.content_hw[0], size_hw)
 
 
 def instances(queries: MaskQueries, size_hw: tuple[int, int], score_threshold: float = SCORE_THRESHOLD) -> list[Answer]:

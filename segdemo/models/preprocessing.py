@@ -76,16 +76,20 @@ class Preprocessing:
     square: int | None = None
     window: int | None = None
 
-    def resized_hw(self, size_hw: tuple[int, int]) -> tuple[int, int]:
-        """The size to which pictures of this size are brought, rounded as transformers rounds it."""
+    def resized_hw(self, size_hw: tuple[int, int], scale: float = 1) -> tuple[int, int]:
+        """The size to which pictures of this size are brought, rounded as transformers rounds it.
+
+        scale: how many times as large as usual.
+        """
         height, width = size_hw
         if self.size is None:
-            return height, width
+            return round(scale * height), round(scale * width)
         if "height" in self.size:
             height, width = self.size["height"], self.size["width"]
         else:
             height, width = _by_edges(size_hw, self.size["shortest_edge"], self.size.get("longest_edge"))
-        return math.ceil(height / self.divisor) * self.divisor, math.ceil(width / self.divisor) * self.divisor
+        height, width = (math.ceil(scale * side / self.divisor) * self.divisor for side in (height, width))
+        return height, width
 
     def input_hw(self, size_hw: tuple[int, int]) -> tuple[int, int]:
         """The size of the network's input for pictures of this size."""
@@ -101,10 +105,13 @@ class Preprocessing:
         step = (longer - self.window) / max(1, count - 1)
         return (*(int(i * step) for i in range(count - 1)), longer - self.window)
 
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 to (N, 3, h, w) float32 on the same device; (N · windows, 3, h, w) with windows."""
+    def __call__(self, pictures: Tensor, scale: float = 1) -> Tensor:
+        """(N, 3, H, W) uint8 to (N, 3, h, w) float32 on the same device; (N · windows, 3, h, w) with windows.
+
+        scale: as for `resized_hw`; of no effect where the network's input has one size for all pictures.
+        """
         height, width = pictures.shape[-2:]
-        resized_hw = self.resized_hw((height, width))
+        resized_hw = self.resized_hw((height, width), 1 if self.square or self.window else scale)
         resized = TF.resize(pictures, list(resized_hw), interpolation=self.interpolation, antialias=True)
         if self.bgr:
             resized = resized.flip(1)

@@ -8,7 +8,7 @@ pooling, suppression of overlapping boxes) stays in float32.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from segdemo.models.catalog import ModelSpec
 from segdemo.models.checked_convolutions import replace_faulty
 from segdemo.models.normalising import normalised
 from segdemo.models.transfer import to_device
-from segdemo.models.upsampling import labels_from_logits
+from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LONGEST = 8  # times the shorter side
@@ -124,10 +124,10 @@ class SemanticModel(NetworkModel):
     with a trained network 0.02 % of the labels differ, with restless logits 0.5 %.
     """
 
-    def preprocess(self, pictures: Tensor) -> Tensor:
-        """(N, 3, h, w) float32."""
+    def preprocess(self, pictures: Tensor, scale: float = 1) -> Tensor:
+        """(N, 3, h, w) float32, `scale` times as large as usual."""
         height, width = pictures.shape[-2:]
-        size = resized_hw((height, width), self.network.shorter_side, self.network.divisor)
+        size = resized_hw((height, width), round(scale * self.network.shorter_side), self.network.divisor)
         return self.normalised(TF.resize(pictures, list(size), antialias=True))
 
     def logits(self, inputs: Tensor) -> Tensor:
@@ -145,6 +145,10 @@ class SemanticModel(NetworkModel):
         """The most probable class of every pixel."""
         labels, confidence = labels_from_logits(outputs.logits, size_hw, outputs.input_hw)
         return [Answer(*maps, None) for maps in zip(labels.cpu().numpy(), confidence.cpu().numpy(), strict=True)]
+
+    def class_probabilities(self, outputs: GridLogits, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+        """Of every pixel, in bands of rows."""
+        return probabilities_from_logits(outputs.logits, size_hw, outputs.input_hw)
 
 
 def resized_hw(size_hw: tuple[int, int], shorter_side: int, divisor: int = 1) -> tuple[int, int]:

@@ -32,16 +32,41 @@ def labels_from_logits(
     """
     labels = logits.new_empty((logits.shape[0], *size_hw), dtype=torch.uint8)
     confidence = torch.empty_like(labels, dtype=torch.float16)
-    first_hw = middle_hw or size_hw
-    bands = resized_rows(blocks_of_rows(logits, first_hw[1]), logits.shape[2], first_hw)
-    if first_hw != size_hw:
-        bands = resized_rows(bands, first_hw[0], size_hw)
-    for rows, band in numbered(bands):
+    for rows, band in numbered(_at_size(logits, size_hw, middle_hw)):
         band -= band.amax(1, keepdim=True)
         labels[:, rows] = _first_zero(band)
         # The largest term is exp(0). On a CPU torch's exp2 takes a quarter of the time of its exp.
         confidence[:, rows] = band.mul_(_LOG2_E).exp2_().sum(1).reciprocal_()
     return labels, confidence
+
+
+def probabilities_from_logits(
+    logits: Tensor, size_hw: tuple[int, int], middle_hw: tuple[int, int] | None = None
+) -> Iterator[Tensor]:
+    """The softmax probabilities of the classes at the picture's size, in bands (N, C, rows, W) float32 from the top.
+
+    Arguments as for `labels_from_logits`. A band is the caller's to change until the next is asked for.
+    """
+    for band in _at_size(logits, size_hw, middle_hw):
+        band -= band.amax(1, keepdim=True)
+        band.mul_(_LOG2_E).exp2_()
+        yield band.div_(band.sum(1, keepdim=True))
+
+
+def labels_from_probabilities(bands: Iterable[Tensor], size_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The most probable class of every pixel, and its probability, as of `labels_from_logits`.
+
+    bands: (N, C, rows, W) float32, together the picture's rows; they are used up.
+    """
+    kept: tuple[Tensor, Tensor] | None = None
+    for rows, band in numbered(bands):
+        if kept is None:
+            labels = torch.empty((len(band), *size_hw), dtype=torch.uint8, device=band.device)
+            kept = labels, torch.empty_like(labels, dtype=torch.float16)
+        kept[1][:, rows], kept[0][:, rows] = first_maximum_(band)
+    if kept is None:
+        raise ValueError("there are no rows")
+    return kept
 
 
 def first_maximum_(scores: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,6 +125,13 @@ def resized_rows(blocks: Iterable[Tensor], source_height: int, size_hw: tuple[in
                 filled = 0
     if band is not None and filled:
         yield band[:, :, :filled]
+
+
+def _at_size(logits: Tensor, size_hw: tuple[int, int], middle_hw: tuple[int, int] | None) -> Iterator[Tensor]:
+    """Bands of the logits resized, in two steps where there is a size between."""
+    first_hw = middle_hw or size_hw
+    bands = resized_rows(blocks_of_rows(logits, first_hw[1]), logits.shape[2], first_hw)
+    return bands if first_hw == size_hw else resized_rows(bands, first_hw[0], size_hw)
 
 
 def numbered(bands: Iterable[Tensor]) -> Iterator[tuple[slice, Tensor]]:

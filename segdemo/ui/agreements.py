@@ -26,7 +26,8 @@ def between(picture: Picture, runs: Sequence[Run]) -> dict[tuple[int, int], Agre
     found = {}
     for (a, first), (b, second) in combinations(enumerate(runs), 2):
         one, other = first.prediction, second.prediction
-        agreement = cache.agreement(picture.id, (one.model, other.model), first.device, first.precision, one, other)
+        asked = (picture.id, (one.model, other.model), first.device, first.precision, (one.extras, other.extras))
+        agreement = cache.agreement(*asked, one, other)
         if agreement is not None:
             found[a, b] = agreement
     return found

@@ -8,6 +8,7 @@ import streamlit as st
 from segdemo import benchmark_tables, charts, exports
 from segdemo.benchmark import Report
 from segdemo.benchmark_case import Case
+from segdemo.extras import Extras
 from segdemo.results import Run
 from segdemo.ui import benchmarking, cache, text
 from segdemo.ui.learn import links
@@ -80,8 +81,8 @@ def scaling(report: Report) -> None:
         st.caption(f"{single['batch'].iloc[0]} at once.")
 
 
-def accuracy(report: Report, case: Case, evaluations: Mapping[str, Mapping[str, float]]) -> None:
-    """Mean IoU over latency and memory. evaluations: by data set, mean IoU in [0, 1] by the model's key."""
+def accuracy(report: Report, case: Case, evaluations: Mapping[str, Mapping[tuple[str, Extras], float]]) -> None:
+    """Mean IoU over latency and memory. evaluations: by data set, mean IoU in [0, 1] by the model's key and extras."""
     tables = {name: benchmark_tables.accuracy(report, case, scores) for name, scores in evaluations.items()}
     tables = {name: table for name, table in tables.items() if len(table)}
     st.subheader("Accuracy", anchor=False)
@@ -139,17 +140,17 @@ def downloads(report: Report) -> None:
         st.download_button("Download samples (CSV)", csv, f"{stem}.csv", "text/csv", on_click="ignore")
 
 
-def evaluations(report: Report) -> dict[str, dict[str, float]]:
-    """By data set, the mean IoU of the latest finished run of each model in the report."""
+def evaluations(report: Report) -> dict[str, dict[tuple[str, Extras], float]]:
+    """By data set, the mean IoU of the latest finished run of each model in the report, with each of its extras."""
     timed = {one.case.model for one in report.measurements}
-    latest: dict[tuple[str, str], Run] = {}
+    latest: dict[tuple[str, str, Extras], Run] = {}
     for run in cache.results().runs():
         if run.finished and run.identity.model in timed:
-            latest.setdefault((run.identity.dataset, run.identity.model), run)
-    found: dict[str, dict[str, float]] = {}
-    for (dataset, model), run in latest.items():
+            latest.setdefault((run.identity.dataset, run.identity.model, run.identity.extras), run)
+    found: dict[str, dict[tuple[str, Extras], float]] = {}
+    for (dataset, model, extras), run in latest.items():
         if (mean := _mean_iou(run)) is not None:
-            found.setdefault(dataset, {})[model] = mean
+            found.setdefault(dataset, {})[model, extras] = mean
     return found
 
 

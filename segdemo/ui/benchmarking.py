@@ -11,7 +11,7 @@ import streamlit as st
 from segdemo import benchmark, words
 from segdemo.benchmark import Progress, Report
 from segdemo.benchmark_case import Case
-from segdemo.models import Way, weights
+from segdemo.models import NO_EXTRAS, Way, weights
 from segdemo.models.catalog import ModelSpec
 from segdemo.ui import cache, garbage, problems, state, text
 
@@ -125,9 +125,12 @@ def _plan(specs: Sequence[ModelSpec]) -> Plan:
             "Models whose weights are not on this machine are timed without them: the same network with random numbers "
             "takes as long."
         )
+    if any(state.extras(spec.task) for spec in specs):
+        st.caption("The extras chosen in the sidebar are timed beside the plain run, so that each shows its cost.")
     cases = [
-        Case(spec.key, (side, side), batch, precision, spec.key in absent, way)
+        Case(spec.key, (side, side), batch, precision, spec.key in absent, way, extras)
         for spec, side, batch, way in product(specs, sorted(sides), sorted(batches), ways)
+        for extras in dict.fromkeys([NO_EXTRAS, state.extras(spec.task)])
     ]
     return Plan(cases, rounds or 10, memory)
 

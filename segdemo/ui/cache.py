@@ -27,6 +27,7 @@ from segdemo.benchmark import REFERENCE, Report, parse
 from segdemo.confusion import Convention
 from segdemo.datasets import Dataset, open_dataset, open_zip, street_scenes
 from segdemo.errors import ImageError, ModelError
+from segdemo.extras import Extras
 from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
 from segdemo.models import Model, catalog
@@ -158,7 +159,15 @@ def model(key: str, device: str, precision: models.Precision, _job: Job) -> Load
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def run(picture_id: str, key: str, device: str, precision: models.Precision, _image: InputImage, _job: Job) -> Run:
+def run(
+    picture_id: str,
+    key: str,
+    device: str,
+    precision: models.Precision,
+    extras: Extras,
+    _image: InputImage,
+    _job: Job,
+) -> Run:
     """A model's answer for a picture. Raises `ModelError`, which is not kept.
 
     The first answer after loading is slower than all others. A quick model therefore runs a second time; a slow one
@@ -166,12 +175,12 @@ def run(picture_id: str, key: str, device: str, precision: models.Precision, _im
     """
     loaded = model(key, device, precision, _job)
     size = round(math.log2(_image.rgb.size))  # pictures of half and of double the pixels take about as long
-    work = ("run", key, device, precision, size)
+    work = ("run", key, device, precision, extras, size)
     _job.begin("Looking at the picture", pace.usual_s(*work))
-    [prediction] = models.predict(loaded.model, [_image])
+    [prediction] = models.predict(loaded.model, [_image], extras=extras)
     if not loaded.warm and prediction.times.total_s < _QUICK_S:
         loaded.warm = True
-        [prediction] = models.predict(loaded.model, [_image])
+        [prediction] = models.predict(loaded.model, [_image], extras=extras)
     pace.remember(prediction.times.total_s, *work)
     warm, loaded.warm = loaded.warm, True
     return Run(prediction, loaded.model.device, precision, warm)
@@ -226,7 +235,7 @@ def sent_side(size_hw: tuple[int, int]) -> int:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def viewer_files(
-    picture_id: str, key: str, device: str, precision: str, _prediction: Prediction
+    picture_id: str, key: str, device: str, precision: str, extras: Extras, _prediction: Prediction
 ) -> tuple[bytes, bytes | None, bytes | None]:
     """An answer for the browser, as PNG files: ids, confidence, and the numbers of objects, where there are any.
 
@@ -247,7 +256,13 @@ def viewer_files(
 
 @st.cache_data(max_entries=128, show_spinner=False)
 def agreement(
-    picture_id: str, keys: tuple[str, str], device: str, precision: str, _first: Prediction, _second: Prediction
+    picture_id: str,
+    keys: tuple[str, str],
+    device: str,
+    precision: str,
+    extras: tuple[Extras, Extras],
+    _first: Prediction,
+    _second: Prediction,
 ) -> Agreement | None:
     """`agreement.compare` of two models' answers for a picture."""
     return agreements.compare(_first, _second)
@@ -255,7 +270,12 @@ def agreement(
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def regions(
-    picture_id: str, keys: tuple[str, ...], device: str, precision: str, _predictions: Sequence[Prediction]
+    picture_id: str,
+    keys: tuple[str, ...],
+    device: str,
+    precision: str,
+    extras: tuple[Extras, ...],
+    _predictions: Sequence[Prediction],
 ) -> list[Region]:
     """`agreement.regions` of models' answers for a picture."""
     return agreements.regions(_predictions, _REGIONS)
@@ -346,7 +366,8 @@ def reference_benchmarks() -> dict[str, str]:
 def run_name(run: StoredRun) -> str:
     """A stored run for people: "DeepLabV3 starter, fp32, 2026-11-23 14:05 UTC"."""
     day, _, rest = run.started.partition("T")
-    return f"{catalog.title(run.identity.model)}, {run.identity.precision}, {day} {rest[:5]} UTC"
+    extras = f", {run.identity.extras}" if run.identity.extras else ""
+    return f"{catalog.title(run.identity.model)}, {run.identity.precision}{extras}, {day} {rest[:5]} UTC"
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -9,6 +9,7 @@ import streamlit as st
 from segdemo import models, words
 from segdemo.datasets import Dataset
 from segdemo.evaluate import SCORE_THRESHOLD, EvaluationProgress, evaluate
+from segdemo.extras import Extras
 from segdemo.models.catalog import ModelSpec
 from segdemo.scoreboard import RunScores
 from segdemo.ui import cache, garbage, problems, state, text
@@ -27,6 +28,7 @@ class Evaluation:
     dataset: Dataset
     device: str
     precision: models.Precision
+    extras: Extras
     model: str = ""
     progress: EvaluationProgress | None = None
     problems: list[str] = field(default_factory=list)
@@ -47,7 +49,8 @@ class Evaluation:
 
     def _score(self, spec: ModelSpec) -> None:
         model = models.load(spec.key, self.device, self.precision, score_threshold=SCORE_THRESHOLD)
-        for progress in evaluate(model, self.dataset, cache.results()):
+        extras = self.extras.of_task(spec.task)
+        for progress in evaluate(model, self.dataset, cache.results(), extras=extras):
             self.progress = progress
             if self.stopped.is_set():
                 return
@@ -143,7 +146,7 @@ def run(specs: Sequence[ModelSpec], dataset: Dataset) -> None:
         help="The models ticked in the sidebar. What has been scored already is not run again.",
     )
     if pressed:
-        started = Evaluation(specs, dataset, state.device(), state.precision())
+        started = Evaluation(specs, dataset, state.device(), state.precision(), state.extras("semantic"))
         st.session_state[state.EVALUATION] = started
         threading.Thread(target=started.work, daemon=True).start()
         st.rerun()

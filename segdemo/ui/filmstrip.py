@@ -52,7 +52,8 @@ def show(shown: Picture, specs: Sequence[ModelSpec]) -> None:
 
 
 def _asked(picture: Picture, specs: Sequence[ModelSpec]) -> str:
-    return " ".join([picture.id, state.device(), state.precision(), *(spec.key for spec in specs)])
+    models = (f"{spec.key} {state.extras(spec.task)}" for spec in specs)
+    return " ".join([picture.id, state.device(), state.precision(), *models])
 
 
 def _by_agreement(value: float | None) -> tuple[bool, float]:

@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from segdemo.errors import ImageError
+from segdemo.extras import TTAS, Tta
 from segdemo.models import catalog, weights
 from segdemo.models.catalog import ModelSpec
 from segdemo.ui import cache, checkpoints, problems, scores, state, text
@@ -19,6 +20,8 @@ _PRECISIONS = {
     "bf16": "bf16 (16-bit, half the memory)",
     "fp16": "fp16 (16-bit, fastest on GPUs)",
 }
+_TILES = (256, 512, 1024, 2048)
+_VIEWS: dict[Tta, str] = {"none": "One", "flip": "Two: it and its mirror image", "scales": "Three scales"}
 
 
 def draw() -> DeltaGenerator:
@@ -34,8 +37,8 @@ def draw() -> DeltaGenerator:
 
 
 def draw_devices(place: DeltaGenerator) -> None:
-    """Which device and precision the models run in; only those that this machine has."""
-    with place.expander("Device and precision", key="devices"):
+    """Which device and precision the models run in, only those that this machine has, and the extras."""
+    with place.expander("Device, precision, extras", key="devices"):
         st.selectbox(
             "Device", cache.devices(), key=state.DEVICE, persist_state="session", format_func=cache.device_name
         )
@@ -46,6 +49,47 @@ def draw_devices(place: DeltaGenerator) -> None:
             persist_state="session",
             format_func=_PRECISIONS.__getitem__,
             help="How exactly the model calculates. Fewer bits need less memory and change the answer slightly.",
+        )
+        _extras()
+
+
+def _extras() -> None:
+    """Tiles, views and the refinement; what no chosen model can have is disabled, and which models cannot is told."""
+    chosen = state.chosen_models()
+    without = [spec.title for spec in chosen if spec.task != "semantic"]
+    none_can = bool(chosen) and len(without) == len(chosen)
+    st.selectbox(
+        "Tiles",
+        [None, *_TILES],
+        key=state.TILE,
+        persist_state="session",
+        format_func=lambda side: f"{side} × {side} pixels" if side else "None",
+        help="The picture is cut into overlapping squares, and the network looks at each as at a picture of its own: "
+        "small things are seen larger, but with less around them. It takes as many times as long as there are tiles. "
+        "Pictures over 50 megapixels are cut into tiles of 2048 in any case.",
+    )
+    st.selectbox(
+        "Views",
+        TTAS,
+        key=state.TTA,
+        persist_state="session",
+        format_func=_VIEWS.__getitem__,
+        disabled=none_can,
+        help="Test-time augmentation: the mean of the class probabilities of several views. A mirror image takes twice "
+        "as long, three scales three times.",
+    )
+    st.toggle(
+        "Refine with a dense CRF",
+        key=state.CRF,
+        persist_state="session",
+        disabled=none_can,
+        help="A conditional random field over all pixels moves the borders of the classes to edges of the picture. "
+        "It takes seconds per megapixel on a CPU.",
+    )
+    if without:
+        st.caption(
+            f"Views and the CRF work on class probabilities, which only semantic models give; tiles alone apply to: "
+            f"{', '.join(without)}."
         )
 
 

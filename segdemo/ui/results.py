@@ -12,6 +12,7 @@ import streamlit as st
 from segdemo import exports, report, tables, words
 from segdemo.confusion import Score
 from segdemo.exports import Entry
+from segdemo.extras import Extras
 from segdemo.models import catalog
 from segdemo.overlay import Look
 from segdemo.report import Table
@@ -91,6 +92,8 @@ def show_metrics(run: Run, score: Scores) -> None:
         st.metric("Classes found", f"{np.count_nonzero(present)} of {present.size}", border=True)
         if score.mean is not None:
             _mean_iou("Image mean IoU", score.mean)
+    if prediction.extras:
+        st.caption(f"Seen with {prediction.extras.words}.")
     if score.mean is not None:
         st.caption(f"Image mean IoU over the {score.mean.classes} classes in truth or prediction.")
     if score.problem:
@@ -135,10 +138,19 @@ def times_caption(runs: Sequence[Run]) -> str:
     """What exactly was timed."""
     size_hw = runs[0].prediction.labels.shape
     cold = [catalog.find(run.prediction.model).title for run in runs if not run.warm]
-    caption = f"One run at {size_hw[1]} × {size_hw[0]} pixels on {text.plain(times_title(runs))}"
+    caption = f"One run at {size_hw[1]} × {size_hw[0]} pixels on {text.plain(times_title(runs))}{_extras(runs)}"
     if not cold:
         return f"{caption}, after a warm-up run."
     return f"{caption}. The first run after loading, which is slower than later ones: {', '.join(cold)}."
+
+
+def _extras(runs: Sequence[Run]) -> str:
+    """What was done beyond one look at the whole picture: ", with flipped views (FCN starter)"; "" for nothing."""
+    models: dict[Extras, list[str]] = {}
+    for run in runs:
+        if run.prediction.extras:
+            models.setdefault(run.prediction.extras, []).append(catalog.find(run.prediction.model).title)
+    return "".join(f", with {extras.words} ({', '.join(titles)})" for extras, titles in models.items())
 
 
 def downloads(

@@ -50,12 +50,14 @@ def answers(
 
 def answer(spec: ModelSpec, picture: Picture, show_progress: Callable[[], DeltaGenerator]) -> Run | Failure:
     """One model's answer. show_progress: makes the empty element for how far it is, where it takes long."""
-    image, device, precision = picture.image(), state.device(), state.precision()
-    asked = f"{picture.id} {spec.key} {device} {precision}"
+    image, device, precision, extras = picture.image(), state.device(), state.precision(), state.extras(spec.task)
+    asked = f"{picture.id} {spec.key} {device} {precision} {extras}"
     sentence = state.problem(asked)
     if sentence is None:
         try:
-            return jobs.watch(lambda job: cache.run(picture.id, spec.key, device, precision, image, job), show_progress)
+            return jobs.watch(
+                lambda job: cache.run(picture.id, spec.key, device, precision, extras, image, job), show_progress
+            )
         except Exception as error:  # noqa: BLE001 - one model's failure must leave the others standing
             sentence = problems.sentence(error)
             state.keep_problem(asked, sentence)

@@ -79,7 +79,13 @@ def _one(run: RunScores, dataset: Dataset, position: int, cell: Cell | None) -> 
     waiting = st.empty()
     answer = jobs.watch(
         lambda job: cache.run(
-            sample.image.digest, identity.model, state.device(), identity.precision, sample.image, job
+            sample.image.digest,
+            identity.model,
+            state.device(),
+            identity.precision,
+            identity.extras,
+            sample.image,
+            job,
         ),
         lambda: waiting,
     )

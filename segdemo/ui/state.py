@@ -4,8 +4,9 @@ from typing import Any, Final
 
 import streamlit as st
 
+from segdemo.extras import Extras, Refine
 from segdemo.models import Precision, catalog
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.catalog import ModelSpec, Task
 
 # Chosen on a first visit. A newcomer waits for the first: on 2 cores 7 s with torchvision, 11 s with transformers.
 FIRST_MODELS: Final = ("starter/deeplabv3", "starter/mask2former")
@@ -19,6 +20,9 @@ PHOTO: Final = "photo"  # the camera's picture
 CAMERA: Final = "camera"  # bool: the camera is on
 DEVICE: Final = "device"
 PRECISION: Final = "precision"
+TILE: Final = "tile"
+TTA: Final = "tta"
+CRF: Final = "crf"  # bool: refine with a dense CRF
 SEGMENT_MODEL: Final = "segment_model"  # key of the model on the Segment page
 SCENE_LABELS: Final = "scene_labels"  # bool: score against a scene's own labels
 DATASET_KIND: Final = "dataset_kind"
@@ -133,6 +137,12 @@ def device() -> str:
 def precision() -> Precision:
     """The chosen precision."""
     return st.session_state.get(PRECISION, "fp32")
+
+
+def extras(task: Task) -> Extras:
+    """The chosen extras, as far as a model of this task can have them."""
+    refine: Refine = "crf" if st.session_state.get(CRF) else "none"
+    return Extras(st.session_state.get(TILE), st.session_state.get(TTA) or "none", refine).of_task(task)
 
 
 def label_file(picture_id: str) -> tuple[str, bytes] | None:

@@ -77,7 +77,7 @@ def _classes(spaces: Sequence[LabelSpace]) -> list[dict[str, Any]]:
 
 def _model(run: Run, title: str, picture: Picture) -> dict[str, Any]:
     prediction = run.prediction
-    asked = (picture.id, prediction.model, run.device, run.precision)
+    asked = (picture.id, prediction.model, run.device, run.precision, prediction.extras)
     labels, confidence, objects = cache.viewer_files(*asked, prediction)
     return {
         "key": prediction.model,
@@ -115,7 +115,8 @@ def _shared(predictions: Sequence[Prediction], truth: Truth | None) -> list[tupl
 def _regions(picture: Picture, runs: Sequence[Run], titles: Sequence[str], shrunk: float) -> list[dict[str, Any]]:
     predictions = [run.prediction for run in runs]
     keys = tuple(prediction.model for prediction in predictions)
-    found = cache.regions(picture.id, keys, runs[0].device, runs[0].precision, predictions)
+    extras = tuple(prediction.extras for prediction in predictions)
+    found = cache.regions(picture.id, keys, runs[0].device, runs[0].precision, extras, predictions)
     return [
         {
             "box": [side * shrunk for side in region.box_xyxy],

@@ -1,0 +1,153 @@
+"""Tiles, flips and scales: do tiles change answers, what does a very large picture take, what do views cost and give?
+
+    python -m benchmarks.tiles [--only agreement large views] [--pictures 20] [--side 10000]
+
+Agreement: scenes whose tiles have the whole picture's scale; beside it, how much of the whole picture's own answer
+changes when it loses its first five columns. Large: each picture in a process of its own, from its file to its answer;
+SegFormer-B0 is untrained, its weights enlarged so that its labels change from place to place. Views: mean IoU on
+generated scenes that no starter was trained or scored on, and the times of the forward passes and in all.
+"""
+
+import argparse
+import io
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from segdemo import confusion, devices, images, models
+from segdemo.datasets.street_scenes import street_scene
+from segdemo.extras import Extras
+from segdemo.images import InputImage
+from segdemo.models import Model, assembling
+from segdemo.models.assembling import View
+from segdemo.models.stages import Stages
+from segdemo.models.upsampling import labels_from_probabilities
+
+SEED = 800_000
+PARTS = ("agreement", "large", "views")
+# Twice the height of each network's input, so that a tile of 512 is 256 pixels of it.
+AGREEING = {"starter/fcn": (720, 960), "starter/deeplabv3": (720, 960), "starter/segformer": (704, 896)}
+SEGFORMER = "nvidia/segformer-b0-finetuned-ade-512-512"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--pictures", type=int, default=20)
+    parser.add_argument("--side", type=int, default=10_000, help="of the large picture")
+    parser.add_argument("--peak", help=argparse.SUPPRESS)  # one model's peak memory on the large picture
+    arguments = parser.parse_args()
+    if arguments.peak:
+        _peak(arguments.peak, arguments.side)
+        return
+    print(f"{devices.describe('cpu')}, {devices.threads()} threads")
+    if "agreement" in arguments.only:
+        for key, size_hw in AGREEING.items():
+            agreement(key, size_hw)
+    if "large" in arguments.only:
+        for key in ("starter/fcn", SEGFORMER):
+            command = [sys.executable, "-m", "benchmarks.tiles", "--side", str(arguments.side), "--peak", key]
+            print(subprocess.run(command, capture_output=True, text=True, check=True).stdout, end="", flush=True)
+    if "views" in arguments.only:
+        for key in AGREEING:
+            views(key, arguments.pictures)
+
+
+def agreement(key: str, size_hw: tuple[int, int]) -> None:
+    """Print the share of equal labels, tiled and whole, at one scale."""
+    model = models.load(key, "cpu")
+    picture = InputImage(street_scene(SEED, size_hw).rgb, "", "scene")
+    moved = InputImage(picture.rgb[:, 5:], "", "moved")
+    for scale in (1, 2):
+        whole = _labels(model, picture, None, scale)
+        shifted = np.mean(_labels(model, moved, None, scale) == whole[:, 5:])
+        tiled = {
+            tile: np.mean(_labels(model, picture, tile, scale * tile / size_hw[0]) == whole) for tile in (512, 640)
+        }
+        height, width = size_hw
+        found = ", ".join(f"tiles of {tile}: {100 * share:.2f} %" for tile, share in tiled.items())
+        print(f"{key}, {width}×{height}, {scale} × its usual input, {found}; moved: {100 * shifted:.2f} %", flush=True)
+
+
+def _labels(model: Model, picture: InputImage, tile: int | None, scale: float) -> np.ndarray:
+    with devices.inference("cpu"):
+        bands = assembling.class_probabilities(Stages(model), [picture], tile, [View(scale)])
+        return labels_from_probabilities(bands, picture.size_hw)[0][0].numpy()
+
+
+def _peak(key: str, side: int) -> None:
+    """Print what a process takes for a large picture, from the bytes of its file on."""
+    model = _restless(key) if key == SEGFORMER else models.load(key, "cpu")
+    file = _large_file(side)
+    devices.reset_peak_memory("cpu")
+    picture = images.decode(file, "large.jpg", side * side)
+    decoded = devices.peak_memory_bytes("cpu") or 0
+    devices.reset_peak_memory("cpu")
+    start = time.perf_counter()
+    [answer], times = models.run_stages(model, [picture])
+    seconds, peak = time.perf_counter() - start, devices.peak_memory_bytes("cpu") or 0
+    used, classes = Extras().on(picture.size_hw), len(np.unique(answer.labels))
+    print(
+        f"{key}, {len(model.space.classes)} classes, {side * side / 1e6:.0f} megapixels, {used}: peak of the process "
+        f"{peak / 1e9:.2f} GB ({decoded / 1e9:.2f} GB while decoding), {seconds:.0f} s, {times.forward_s:.0f} s of it "
+        f"forward, {classes} classes found"
+    )
+
+
+def _large_file(side: int) -> bytes:
+    """A JPEG of this size: a scene, repeated."""
+    scene = street_scene(SEED, (480, 640)).rgb
+    repeated = Image.new("RGB", (side, side))
+    for top in range(0, side, 480):
+        for left in range(0, side, 640):
+            repeated.paste(Image.fromarray(scene), (left, top))
+    buffer = io.BytesIO()
+    repeated.save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def _restless(key: str) -> Model:
+    from benchmarks.pipeline import _make_restless
+
+    model = models.load(key, "cpu", weights="untrained")
+    _make_restless(model.module)
+    return model
+
+
+def views(key: str, pictures: int) -> None:
+    """Print times and mean IoU with each kind of views."""
+    model = models.load(key, "cpu")
+    kinds = [Extras(), Extras(tta="flip"), Extras(tta="scales")]
+    counts = {kind: np.zeros((len(model.space.classes), len(model.space.classes) + 1), np.int64) for kind in kinds}
+    seconds: dict[Extras, list[tuple[float, float]]] = {kind: [] for kind in kinds}
+    for seed in range(SEED, SEED + pictures):
+        scene = street_scene(seed, (480, 640))
+        for kind in kinds:
+            [found] = models.predict(model, [InputImage(scene.rgb, "", "scene")], extras=kind)
+            counts[kind] += confusion.count(scene.labels, found.labels, len(model.space.classes)).counts
+            seconds[kind].append((found.times.forward_s, found.times.total_s))
+    for kind in kinds:
+        forward, total = _ratios(seconds[kind], seconds[kinds[0]])
+        mean_iou = confusion.ClassCounts(counts[kind]).mean_iou()
+        print(
+            f"{key}, {pictures} scenes, {kind or 'one view'}: mean IoU {100 * mean_iou.value:.2f} %, "
+            f"forward {forward:.2f} ×, in all {total:.2f} ×",
+            flush=True,
+        )
+
+
+def _ratios(some: Sequence[tuple[float, float]], base: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Of medians, of the forward pass and in all."""
+    forward, total = (
+        statistics.median(one[i] for one in some) / statistics.median(one[i] for one in base) for i in (0, 1)
+    )
+    return forward, total
+
+
+if __name__ == "__main__":
+    main()
