@@ -94,7 +94,7 @@ class DenseFake(FakeModel):
     The brighter a cell, the higher the class: class 0 has the logit 0, class 10 the light, in [0, 1].
     """
 
-    def preprocess(self, pictures: Any) -> Any:
+    def preprocess(self, pictures: Any, scale: float = 1) -> Any:
         import torch
 
         return torch.stack([torch.from_numpy(one.rgb.copy()).permute(2, 0, 1) for one in pictures]).float() / 255

@@ -372,7 +372,7 @@ def register(spec: ModelSpec) -> ModelSpec:
     That is the one that came first: a key means one checkpoint as long as models and answers are kept under it.
     Raises `ModelError` where only the table may be used.
     """
-    if any(row.key == spec.key for row in CATALOG):
+    if in_catalog(spec):
         return find(spec.key)
     expect_allowed(spec.key)
     with _lock:
@@ -385,7 +385,7 @@ def register(spec: ModelSpec) -> ModelSpec:
 
 def in_catalog(spec: ModelSpec) -> bool:
     """Whether it is a row of the table, not what somebody brought."""
-    return spec in CATALOG
+    return any(row.key == spec.key for row in CATALOG)
 
 
 def known(key: str) -> ModelSpec | None:

@@ -15,11 +15,20 @@ from segdemo.errors import ModelError
 from segdemo.labels import VOID, LabelSpace
 from segdemo.models import catalog, checkpoint_config, sidecar
 from segdemo.models.catalog import ModelSpec, Task
+from segdemo.models.output_kinds import LOGITS, QUERIES
 
 _LONGEST_NAME: Final = 60  # of a class
 _BACKGROUND: Final = ("background", "unlabeled", "unlabelled")
 _SPACES: Final = (labels.CAMVID, labels.VOC, labels.CITYSCAPES, labels.COCO_THINGS, labels.COCO_PANOPTIC, labels.ADE20K)
 _VARIANT: Final = "variant.yml"  # of rstrudel/segmenter
+_ONLY_SEGMENTS: Final = {  # what a type of network is where the file does not name its class
+    "eomt": "EomtForUniversalSegmentation",
+    "eomt_dinov3": "EomtDinov3ForUniversalSegmentation",
+    "mask2former": "Mask2FormerForUniversalSegmentation",
+    "maskformer": "MaskFormerForInstanceSegmentation",
+    "oneformer": "OneFormerForUniversalSegmentation",
+    "upernet": "UperNetForSemanticSegmentation",
+}
 _STATE_DICTS: Final = (".pth", ".pt")
 _SMP: Final = (
     "DPT", "DeepLabV3", "DeepLabV3Plus", "FPN", "Linknet", "MAnet", "PAN", "PSPNet", "Segformer", "UPerNet", "Unet",
@@ -156,12 +165,9 @@ def _plain(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _of_transformers(key: str, name: str, config: dict[str, Any]) -> ModelSpec:
-    from segdemo.models.from_transformers import KINDS, QueriesModel
-
-    architecture = _architecture(name, config, KINDS)
+    architecture = _architecture(name, config)
     names = _names(name, config)
-    queries = KINDS[architecture] is QueriesModel
-    task = _task(name, names) if queries else "semantic"
+    task = _task(name, names) if architecture in QUERIES else "semantic"
     title = title_of(name)
     return ModelSpec(
         key=key, title=title, family=_family(architecture), architecture=architecture, library="transformers",
@@ -175,20 +181,20 @@ def title_of(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name.rstrip("/").rsplit("/", 1)[-1])[:_LONGEST_NAME]
 
 
-def _architecture(name: str, config: dict[str, Any], kinds: dict[str, Any]) -> str:
+def _architecture(name: str, config: dict[str, Any]) -> str:
     named, model_type = config.get("architectures"), config.get("model_type")
     found = [one for one in named if isinstance(one, str)] if isinstance(named, list) else []
     if model_type == "dinat" or "dinat" in (_part(config, "backbone_config").get("model_type"),):
         raise ModelError(
             f"{name} needs the library NATTEN, which segdemo is without; choose one with another backbone."
         )
-    for one in found:
-        if one in kinds:
+    for one in found or [_ONLY_SEGMENTS.get(str(model_type), "")]:
+        if one in (*LOGITS, *QUERIES):
             return one
     if "auto_map" in config:
         raise ModelError(f"{name} comes with its own code, which segdemo never runs; choose one of transformers' own.")
     what = found[0] if found else f"a network of type {model_type!r}" if model_type else "something without a type"
-    families = ", ".join(sorted(map(_family, kinds)))
+    families = ", ".join(sorted(map(_family, (*LOGITS, *QUERIES))))
     raise ModelError(f"{name} is {what[:80]}, no segmentation model that segdemo runs; it runs: {families}.")
 
 

@@ -20,6 +20,7 @@ from segdemo.models import catalog, checkpoint_rows, hub
 from segdemo.models.catalog import ModelSpec
 from segdemo.models.web import Unavailable
 
+MOST_BYTES: Final = 8_000_000_000  # of a checkpoint; the largest of the catalogue has 1.4 GB
 UNKNOWN_LICENCE: Final = "not stated"
 
 _HUB_ID: Final = re.compile(r"([^@\s]+/[^@\s]+?)(?:@(\S+))?")
@@ -64,6 +65,9 @@ def from_hub(text: str) -> ModelSpec:
         raise WeightsError(
             f"{repo} cannot be looked at: {error.filename} cannot be used ({error.strerror})."
         ) from error
+    if found.download_bytes > MOST_BYTES:
+        size = found.download_bytes / 1e9
+        raise ModelError(f"{repo} has {size:.0f} GB; segdemo fetches {MOST_BYTES / 1e9:.0f} GB at most.")
     row = checkpoint_rows.read(text, repo, found.folder)
     return catalog.register(
         replace(

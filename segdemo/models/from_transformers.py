@@ -42,6 +42,7 @@ from segdemo.models.catalog import ModelSpec, Task
 from segdemo.models.checked_convolutions import replace_faulty
 from segdemo.models.fused_head import fuse_head
 from segdemo.models.mask_queries import SETTLED, MaskQueries
+from segdemo.models.output_kinds import LOGITS, QUERIES
 from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
@@ -200,31 +201,9 @@ class QueriesModel(_TransformersModel):
         return replace(outputs, filled_hw=self.prepare.resized_hw(size_hw), starts=self.prepare.starts(size_hw))
 
 
-# By the name of transformers' class: all whose preprocessing and output are tested here.
 KINDS: Final[dict[str, type[LogitsModel] | type[QueriesModel]]] = {
-    **dict.fromkeys(
-        (
-            "BeitForSemanticSegmentation",
-            "DPTForSemanticSegmentation",
-            "Data2VecVisionForSemanticSegmentation",
-            "MobileNetV2ForSemanticSegmentation",
-            "MobileViTForSemanticSegmentation",
-            "MobileViTV2ForSemanticSegmentation",
-            "SegformerForSemanticSegmentation",
-            "UperNetForSemanticSegmentation",
-        ),
-        LogitsModel,
-    ),
-    **dict.fromkeys(
-        (
-            "EomtForUniversalSegmentation",
-            "EomtDinov3ForUniversalSegmentation",
-            "Mask2FormerForUniversalSegmentation",
-            "MaskFormerForInstanceSegmentation",
-            "OneFormerForUniversalSegmentation",
-        ),
-        QueriesModel,
-    ),
+    **dict.fromkeys(LOGITS, LogitsModel),
+    **dict.fromkeys(QUERIES, QueriesModel),
 }
 
 # "the task is semantic" and so on in the vocabulary of CLIP's tokenizer, which OneFormer's checkpoints use, with its

@@ -28,6 +28,7 @@ from segdemo.errors import ModelError
 from segdemo.models.normalising import normalised
 
 _LONGEST = 8  # times the shorter side; longer pictures are squeezed, 10 by 50000 would become 512 by 2.6 million
+_MOST_SIDE = 4096  # that a checkpoint may ask for
 _SHORTEST = 32  # pixels, what the networks' strides need
 
 # The image processors whose settings are understood here, and whose they are where the file does not say it.
@@ -178,7 +179,8 @@ def _unusual(kind: str, settings: dict[str, Any], size: dict[str, int], interpol
     """The first of a processor's settings that is not understood here, in words."""
     edges = set(size)
     crop = {edge: value for edge, value in dict(settings.get("crop_size") or {}).items() if value is not None}
-    if not ({"height", "width"} <= edges or "shortest_edge" in edges):
+    possible = all(isinstance(value, int) and 0 < value <= _MOST_SIDE for value in size.values())
+    if not possible or not ({"height", "width"} <= edges or "shortest_edge" in edges):
         return f"size {size}"
     if settings.get("do_center_crop") and kind not in _ANY_SIZE and crop != size:
         return f"cut to {crop or 'a square'}"

@@ -13,6 +13,7 @@ import streamlit as st
 from segdemo.models import catalog, found, weights
 from segdemo.models.catalog import TASKS, ModelSpec
 from segdemo.ui import jobs, problems, state, text
+from segdemo.ui.jobs import Job
 
 TITLE: Final = "Your checkpoints"
 
@@ -35,7 +36,7 @@ def bring() -> None:
             _look(partial(found.from_hub, typed))
         if names := found.choices():
             with st.container(horizontal=True, vertical_alignment="bottom"):
-                name = st.selectbox("In the folder of checkpoints", names, key=state.CHECKPOINT_NAME)
+                name = st.selectbox("Or from the folder here", names, key=state.CHECKPOINT_NAME)
                 if st.button("Open", key="open_checkpoint", width="stretch"):
                     _look(partial(found.choose, name))
         _show()
@@ -44,8 +45,13 @@ def bring() -> None:
 def _look(find: Callable[[], ModelSpec]) -> None:
     """Look at a checkpoint in a thread of its own: a hub that does not answer must not hold up the page."""
     st.session_state[state.CHECKPOINT] = None
+
+    def work(job: Job) -> ModelSpec:
+        job.begin("Looking at the checkpoint")
+        return find()
+
     with problems.shown():
-        st.session_state[state.CHECKPOINT] = jobs.watch(lambda job: find(), lambda: st.empty())
+        st.session_state[state.CHECKPOINT] = jobs.watch(work, lambda: st.empty())
 
 
 def _show() -> None:

@@ -224,6 +224,20 @@ def test_preparing_pictures_in_a_way_that_is_not_known_is_refused(folder, settin
         assert "does not know how SamImageProcessor prepares pictures" in complaint(load, spec.key)
 
 
+def test_what_is_too_large_is_refused_before_it_is_fetched(server, files, monkeypatch):
+    server.add_repo("acme/leaves", files)
+    monkeypatch.setattr(found, "MOST_BYTES", 50_000)
+    assert "GB at most" in complaint(found.from_hub, "acme/leaves")
+    assert server.asked("model.safetensors") == []
+
+
+@pytest.mark.parametrize("size", [{"height": 10**9, "width": 64}, {"shortest_edge": 0}, {"shortest_edge": "wide"}])
+def test_pictures_of_an_impossible_size_are_refused(folder, size):
+    file = folder / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"size": size}))
+    complaint(load, found.from_path(folder).key)
+
+
 # Folders
 
 
@@ -301,6 +315,14 @@ def test_a_query_models_task_is_read_from_its_name_and_its_classes(folder, name,
     (folder / "config.json").write_text(json.dumps(config))
     spec = checkpoint_rows.read("key", name, folder)
     assert spec.task == task
+
+
+def test_a_type_that_only_segments_needs_no_class_named(folder):
+    config = {"model_type": "upernet", "id2label": {"0": "leaf"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert found.from_path(folder).architecture == "UperNetForSemanticSegmentation"
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "segformer"}))
+    assert "is a network of type 'segformer'" in complaint(checkpoint_rows.read, "key", "name", folder)
 
 
 def test_class_names_are_fit_for_tables(folder, files):
