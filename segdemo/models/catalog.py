@@ -68,12 +68,9 @@ class ModelSpec:
 _FCN_PAPER = "https://arxiv.org/abs/1411.4038"
 _DEEPLABV3_PAPER = "https://arxiv.org/abs/1706.05587"
 _UNET_PAPER = "https://arxiv.org/abs/1505.04597"
-_EFFICIENTNET_PAPER = "https://arxiv.org/abs/1905.11946"
-_SEGNET_PAPER = "https://arxiv.org/abs/1511.00561"
 _DEEPLAB_PAPER = "https://arxiv.org/abs/1412.7062"
 _FASTFCN_PAPER = "https://arxiv.org/abs/1903.11816"
 _DEEPLABV3PLUS_PAPER = "https://arxiv.org/abs/1802.02611"
-_SEGMENTER_PAPER = "https://arxiv.org/abs/2105.05633"
 _LRASPP_PAPER = "https://arxiv.org/abs/1905.02244"
 _MASKRCNN_PAPER = "https://arxiv.org/abs/1703.06870"
 _MASKRCNN_V2_PAPER = "https://arxiv.org/abs/2111.11429"
@@ -205,10 +202,15 @@ _EOMT = _Family("EoMT", "EomtForUniversalSegmentation", "https://arxiv.org/abs/2
 # little more). Revisions: a commit where at least two independent projects pin it, else the branch.
 CATALOG: tuple[ModelSpec, ...] = (
     _starter("fcn", "FCN starter", "FCN", "fcn_small", "torchvision", "semantic", _FCN_PAPER, 2014),
-    _starter("deeplabv3", "DeepLabV3 starter", "DeepLabV3", "deeplabv3_small", "torchvision", "semantic",
-             _DEEPLABV3_PAPER, 2017),
+    _starter("unet", "U-Net starter", "U-Net", "unet_small", "torch", "semantic", _UNET_PAPER, 2015),
+    _starter("deeplab", "DeepLab starter", "DeepLab", "deeplab_small", "torch", "semantic", _DEEPLAB_PAPER, 2014),
     _starter("maskrcnn", "Mask R-CNN starter", "Mask R-CNN", "maskrcnn_small", "torchvision", "instance",
              _MASKRCNN_PAPER, 2017),
+    _starter("deeplabv3", "DeepLabV3 starter", "DeepLabV3", "deeplabv3_small", "torchvision", "semantic",
+             _DEEPLABV3_PAPER, 2017),
+    _starter("deeplabv3plus", "DeepLabV3+ starter", "DeepLabV3+", "deeplabv3plus_small", "torch", "semantic",
+             _DEEPLABV3PLUS_PAPER, 2018),
+    _starter("fastfcn", "FastFCN starter", "FastFCN", "fastfcn_small", "torch", "semantic", _FASTFCN_PAPER, 2019),
     _starter("segformer", "SegFormer starter", "SegFormer", "SegformerForSemanticSegmentation", "transformers",
              "semantic", _SEGFORMER_PAPER, 2021),
     _starter("mask2former", "Mask2Former starter", "Mask2Former", "Mask2FormerForUniversalSegmentation",

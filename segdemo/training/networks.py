@@ -14,7 +14,7 @@ from segdemo.labels import LabelSpace
 from segdemo.models import catalog, starters, weights
 from segdemo.models.architectures import published_configs, small_transformers
 
-_SMALL = tuple(f"{spec.checkpoint}_small" for spec in catalog.CATALOG if spec.source == "starter")
+_SMALL = tuple(sorted(f"{path.stem}_small" for path in (Path(__file__).parent / "recipes").glob("*.toml")))
 
 
 def build(name: str, space: LabelSpace) -> nn.Module:
