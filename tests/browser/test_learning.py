@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
-from steps import settled
+from steps import eventually, settled
 from test_app import GREEN, pixel, upload
 
 from segdemo import worked_example
@@ -67,15 +67,17 @@ def test_the_timeline_moves_on_by_click_and_key_and_the_heat_lies_under_the_cros
 
     stage = pane(page, "FCN").locator(".stage")
     point(stage, 0.25, 0.25)
-    settled(page)
-    page.wait_for_timeout(1000)
-    file = page.request.get(urljoin(page.url, stage.locator("img").get_attribute("src"))).body()
-    drawn = np.asarray(Image.open(io.BytesIO(file)))
-    height, width, _ = drawn.shape
-    colorful = np.ptp(drawn.astype(int), axis=2) > 60
-    rows, columns = np.nonzero(colorful)
-    assert abs(rows.mean() / height - 0.25) < 0.02
-    assert abs(columns.mean() / width - 0.25) < 0.02
+
+    def lies_under_the_cross():
+        answer = page.request.get(urljoin(page.url, stage.locator("img").get_attribute("src")))
+        if not answer.ok:  # it has made way for the next
+            return False
+        drawn = np.asarray(Image.open(io.BytesIO(answer.body())))
+        height, width, _ = drawn.shape
+        rows, columns = np.nonzero(np.ptp(drawn.astype(int), axis=2) > 60)
+        return abs(rows.mean() / height - 0.25) < 0.02 and abs(columns.mean() / width - 0.25) < 0.02
+
+    eventually(page, lies_under_the_cross)
 
 
 def test_the_stages_follow_the_place_that_is_pointed_at(visit):
