@@ -71,6 +71,7 @@ _UNET_PAPER = "https://arxiv.org/abs/1505.04597"
 _DEEPLAB_PAPER = "https://arxiv.org/abs/1412.7062"
 _FASTFCN_PAPER = "https://arxiv.org/abs/1903.11816"
 _DEEPLABV3PLUS_PAPER = "https://arxiv.org/abs/1802.02611"
+_SEGMENTER_PAPER = "https://arxiv.org/abs/2105.05633"
 _LRASPP_PAPER = "https://arxiv.org/abs/1905.02244"
 _MASKRCNN_PAPER = "https://arxiv.org/abs/1703.06870"
 _MASKRCNN_V2_PAPER = "https://arxiv.org/abs/2111.11429"
@@ -211,6 +212,8 @@ CATALOG: tuple[ModelSpec, ...] = (
     _starter("deeplabv3plus", "DeepLabV3+ starter", "DeepLabV3+", "deeplabv3plus_small", "torch", "semantic",
              _DEEPLABV3PLUS_PAPER, 2018),
     _starter("fastfcn", "FastFCN starter", "FastFCN", "fastfcn_small", "torch", "semantic", _FASTFCN_PAPER, 2019),
+    _starter("segmenter", "Segmenter starter", "Segmenter", "segmenter_small", "torch", "semantic",
+             _SEGMENTER_PAPER, 2021),
     _starter("segformer", "SegFormer starter", "SegFormer", "SegformerForSemanticSegmentation", "transformers",
              "semantic", _SEGFORMER_PAPER, 2021),
     _starter("mask2former", "Mask2Former starter", "Mask2Former", "Mask2FormerForUniversalSegmentation",

@@ -108,7 +108,7 @@ def choices() -> list[str]:
     top = folder()
     if top is None or catalog.only_catalog() or not top.is_dir():
         return []
-    listed = {spec.checkpoint for spec in catalog.CATALOG}
+    listed = {spec.checkpoint for spec in catalog.CATALOG if spec.source == "huggingface"}
     return sorted(
         path.name
         for path in top.iterdir()

@@ -32,6 +32,8 @@ def build(name: str, space: LabelSpace) -> nn.Module:
                            "`python -m segdemo models` lists.") from error  # fmt: skip
     if spec.source == "starter":
         return _small(f"{spec.checkpoint}_small", space)
+    if spec.source == "release":
+        raise SegdemoError(f"{name} tells one class from all else and cannot be trained for others; choose unet_small.")
     if spec.source == "torchvision":
         labels = len(space.classes) + (spec.task == "instance")  # Mask R-CNN's label 0 is background
         network: nn.Module = get_model(spec.architecture, weights=None, weights_backbone=None, num_classes=labels)

@@ -49,3 +49,15 @@ def test_a_starter_sees_roads_and_cars_in_scenes_it_has_never_met(spec: catalog.
         assert total.mean_iou().value > 0.4
     if spec.task != "semantic":
         assert all(len(prediction.segments) > 0 for prediction in predictions)
+
+
+@pytest.mark.parametrize("spec", STARTERS, ids=lambda spec: spec.checkpoint)
+def test_a_starter_answers_pictures_of_any_size_alone_and_together(spec: catalog.ModelSpec):
+    model = models.load(spec.key, device="cpu")
+    rgb = street_scene(800_010, (131, 203)).rgb
+    pictures = [InputImage(rgb[: 131 - i, : 203 - 7 * i], str(i), "part") for i in (0, 1)]
+    for alone in pictures:
+        together = models.predict(model, [alone, alone])
+        [prediction] = models.predict(model, [alone])
+        assert prediction.labels.shape == alone.size_hw
+        assert all((one.labels == prediction.labels).mean() > 0.99 for one in together)

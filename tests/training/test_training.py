@@ -109,7 +109,12 @@ def test_any_architecture_of_the_catalogue_learns_the_classes_of_the_data(
     assert load_file(tmp_path / "checkpoint" / "model.safetensors").keys() == run.network.state_dict().keys()
 
 
-@pytest.mark.parametrize("key", [spec.key for spec in CATALOG])
+def test_a_network_for_one_question_is_not_trained_for_others():
+    with pytest.raises(SegdemoError, match="choose unet_small"):
+        networks.build("mateuszbuda/brain-segmentation-pytorch", CAMVID)
+
+
+@pytest.mark.parametrize("key", [spec.key for spec in CATALOG if spec.source != "release"])
 def test_every_key_of_the_catalogue_can_be_trained(key: str):
     with torch.device("meta"):
         assert isinstance(networks.build(key, CAMVID), torch.nn.Module)
