@@ -25,7 +25,8 @@ Written by `python -m benchmarks.architectures`; nothing here is typed by hand.
 Small networks, trained from scratch on the same few hundred photographs and generated scenes. Their scores say how
 these files do on these pictures, not how good an architecture can get. Mean IoU (MMSegmentation's convention) and
 boundary IoU (2 % of the diagonal) on CamVid val, 101 photographs of 480×360. Times: median of the whole way from a
-decoded picture of 512×512 to its answer, on {device}, {threads} threads, fp32, torch {torch}.
+decoded picture of 512×512 to its answer, on {device}, {threads} threads, fp32, torch {torch}. Mask R-CNN's scores are
+over the three classes of things that it knows, the others' over all eleven.
 
 | starter | introduced | parameters | file | GMACs | mean IoU | boundary IoU | time |
 |---|---|---|---|---|---|---|---|
