@@ -1,6 +1,6 @@
 """What a person does on a page of Streamlit's, and a test with it."""
 
-from playwright.sync_api import TimeoutError
+from playwright.sync_api import Error, TimeoutError
 
 
 def settled(page):
@@ -38,3 +38,15 @@ def eventually(page, fact):
             return
         page.wait_for_timeout(100)
     raise AssertionError("it has not come true within 30 s")
+
+
+def photographed(element):
+    """A screenshot of an element that a page drawn anew may replace meanwhile, as PNG."""
+    for _ in range(5):
+        try:
+            return element.screenshot()
+        except Error as error:
+            if "not attached" not in str(error):
+                raise
+            element.page.wait_for_timeout(300)
+    raise AssertionError(f"{element} does not stay on the page")

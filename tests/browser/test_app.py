@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 from PIL import Image
-from steps import settled
+from steps import photographed, settled
 
 from segdemo.labels import CAMVID
 from segdemo.ui.state import FIRST_MODELS
@@ -35,7 +35,7 @@ def viewer_panes(page):
 
 def pixel(element, across, down):
     """The colour on the screen at a place of an element, both in [0, 1]."""
-    screen = np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB")).astype(int)
+    screen = np.asarray(Image.open(io.BytesIO(photographed(element))).convert("RGB")).astype(int)
     return screen[int(down * screen.shape[0]), int(across * screen.shape[1])]
 
 
