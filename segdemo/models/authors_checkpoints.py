@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import torch
 import yaml
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segdemo.errors import WeightsError
-from segdemo.models import Progress, sidecar, weights
+from segdemo.models import Progress, sidecar, state_dicts, weights
 from segdemo.models.architectures import segmenter
 from segdemo.models.architectures.brain_unet import BrainUNet
 from segdemo.models.architectures.fastfcn import (
@@ -71,7 +70,7 @@ def brain_unet(file: Path | None) -> Network:
     """The brain U-Net, filled from its file where one is given."""
     network = BrainUNet()
     if file is not None:
-        _fill(network, _tensors(file, "state_dict"), file)
+        state_dicts.fill(network, state_dicts.read(file), file)
     return Network(network, ("healthy", "abnormal"), 256, *_HALF)
 
 
@@ -80,7 +79,7 @@ def fastfcn(file: Path, shorter_side: int, mean: Sequence[float], std: Sequence[
 
     Raises `WeightsError` where it is damaged or of something else.
     """
-    state = _tensors(file, "state_dict")
+    state = state_dicts.read(file)
     fitting = {
         k: v for k, v in state.items() if not k.startswith(("auxlayer.", "pretrained.fc.", "head.encmodule.selayer."))
     }
@@ -91,7 +90,7 @@ def fastfcn(file: Path, shorter_side: int, mean: Sequence[float], std: Sequence[
         raise WeightsError(f"{file} is no FastFCN with the head of FCN or EncNet; choose another checkpoint.")
     head = (EncodingHead if encoding else FcnHead)(2048, 512, len(last))
     network = FastFcn(resnet(_RESNETS[blocks]), JointPyramidUpsampling((512, 1024, 2048)), head)
-    _fill(network, fitting, file)
+    state_dicts.fill(network, fitting, file)
     return Network(ToInputSize(network), _numbered(len(last)), shorter_side, mean, std)
 
 
@@ -101,9 +100,9 @@ def segmenter_folder(folder: Path) -> Network:
     network = segmenter.from_settings(settings.network)
     file = folder / "checkpoint.pth"
     state = {
-        k: v for k, v in _tensors(file, "model").items() if not k.startswith(("encoder.head.", "encoder.head_dist."))
+        k: v for k, v in state_dicts.read(file).items() if not k.startswith(("encoder.head.", "encoder.head_dist."))
     }
-    _fill(network, state, file)
+    state_dicts.fill(network, state, file)
     mean_std = _HALF if settings.network.get("normalization") == "vit" else _IMAGENET
     classes = _numbered(settings.network["n_cls"])
     return Network(network, classes, min(settings.network["image_size"]), *mean_std, settings.network["patch_size"])
@@ -136,26 +135,6 @@ def read_variant(folder: Path) -> Variant:
 
 _MOST_SETTINGS: Final = 100_000  # characters; the authors' have 1,000
 _LARGEST: Final = 4096
-
-
-def _tensors(file: Path, part: str) -> dict[str, Tensor]:
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in a dozen ways, one that holds code in another
-        raise WeightsError(
-            f"{file} is damaged or holds more than weights, so it was not loaded; get it again."
-        ) from error
-    state = content.get(part, content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"{file} does not hold the weights of a network; choose another file.")
-    return {str(name).removeprefix("module."): value for name, value in state.items()}
-
-
-def _fill(network: nn.Module, state: dict[str, Tensor], file: Path) -> None:
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise WeightsError(f"{file} holds the weights of another network; choose another file.") from error
 
 
 def _numbered(count: int) -> tuple[str, ...]:

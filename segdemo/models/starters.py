@@ -3,10 +3,9 @@
 import json
 from collections.abc import Callable
 
-from safetensors.torch import load_file
 from torch import nn
 
-from segdemo.models import Progress, weights
+from segdemo.models import Progress, state_dicts, weights
 from segdemo.models.architectures import small_torchvision
 from segdemo.models.catalog import ModelSpec
 from segdemo.models.semantic import Network
@@ -25,14 +24,14 @@ def builder(name: str) -> Callable[[int], nn.Module]:
 def read(spec: ModelSpec, trained: bool, progress: Progress | None) -> Network:
     """The row's network on the CPU, float32. Untrained: with random weights.
 
-    Raises `WeightsError` where the starter is missing.
+    Raises `WeightsError` where it is missing, damaged or of another network.
     """
     folder = weights.fetch(spec, progress)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     classes = tuple(config["classes"])
     module = builder(config["network"])(len(classes))
     if trained:
-        module.load_state_dict(load_file(folder / "model.safetensors"))
+        state_dicts.fill(module, state_dicts.read(folder), folder)
     if spec.task == "instance":
         classes = ("background", *classes)
     return Network(module, classes, config["shorter_side"], config["mean"], config["std"], config.get("divisor", 1))

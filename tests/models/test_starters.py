@@ -1,6 +1,7 @@
 """The bundled starters do what the app promises of them; their records say how well (benchmarks/starters.py)."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from segdemo import models
 from segdemo.confusion import ClassCounts, count
 from segdemo.datasets.street_scenes import Scene, street_scene
+from segdemo.errors import WeightsError
 from segdemo.images import InputImage
 from segdemo.models import catalog, weights
 
@@ -61,3 +63,11 @@ def test_a_starter_answers_pictures_of_any_size_alone_and_together(spec: catalog
         [prediction] = models.predict(model, [alone])
         assert prediction.labels.shape == alone.size_hw
         assert all((one.labels == prediction.labels).mean() > 0.99 for one in together)
+
+
+def test_a_damaged_starter_gets_its_sentence(tmp_path, monkeypatch):
+    shutil.copytree(weights.STARTERS / "unet", tmp_path / "unet")
+    (tmp_path / "unet" / "model.safetensors").write_bytes(b"cut off")
+    monkeypatch.setattr(weights, "STARTERS", tmp_path)
+    with pytest.raises(WeightsError, match="unet is damaged"):
+        models.load("starter/unet", device="cpu")
