@@ -77,7 +77,6 @@ def _measure(page: Page) -> None:
     own = page.locator(".viewer").evaluate("(root) => root.viewer.models.reduce((sum, one) => sum + one.seconds, 0)")
     print(f"first view of 4 models: {seen:.2f} s, the models' own times {own:.2f} s, ratio {seen / own:.2f}")
 
-    page.get_by_test_id("stSidebar").get_by_text("Mask R-CNN", exact=True).click()
     page.locator(".st-key-model-starter-maskrcnn label").click()
     page.locator(".stage").nth(5).wait_for()
     page.locator(".viewer[data-ready]").wait_for()

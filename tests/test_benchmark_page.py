@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from fakes import MISSING, FakeModels
+from model_list import choose
 from streamlit.testing.v1 import AppTest
 
 from segdemo import benchmark
@@ -112,9 +113,7 @@ def test_a_failing_model_is_named_and_the_other_timed(models):
 
 
 def test_networks_are_timed_in_several_ways_and_published_speeds_stand_below(models):
-    app = opened()
-    for spec in catalog.CATALOG:
-        app.checkbox(key=state.model_key(spec.key)).set_value(spec.key == "torchvision/deeplabv3_resnet50")
+    app = choose(opened(), "torchvision/deeplabv3_resnet50")
     app.segmented_control(key=state.BENCHMARK_WAYS).set_value(["default", "contiguous"]).run()
     app = timed(app)
     title = catalog.find("torchvision/deeplabv3_resnet50").title
@@ -124,10 +123,7 @@ def test_networks_are_timed_in_several_ways_and_published_speeds_stand_below(mod
 
 
 def test_a_model_whose_weights_are_not_here_is_timed_without_them(models):
-    app = opened()
-    for spec in catalog.CATALOG:
-        app.checkbox(key=state.model_key(spec.key)).set_value(spec.key == "torchvision/fcn_resnet101")
-    app = timed(app.run())
+    app = timed(choose(opened(), "torchvision/fcn_resnet101"))
     assert numbers(app)["model"].tolist() == [f"{catalog.find('torchvision/fcn_resnet101').title}, untrained"]
 
 

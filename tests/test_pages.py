@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from fakes import MISSING, READER, FakeModels
+from model_list import choose
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -98,12 +99,6 @@ def metrics(app):
     return {metric.label: metric.value for metric in app.metric}
 
 
-def choose(app, *keys):
-    for spec in catalog.CATALOG:
-        app.checkbox(key=state.model_key(spec.key)).set_value(spec.key in keys)
-    return app.run()
-
-
 def test_no_page_stands_directly_in_pages_or_streamlit_would_run_it_without_the_frame():
     assert list((ROOT / "pages").glob("*.py")) == []
     assert len(list((ROOT / "pages").glob("*/*.py"))) >= 2
@@ -188,6 +183,19 @@ def test_at_most_six_models_can_be_chosen(models, monkeypatch):
     app = opened()
     assert app.checkbox(key=state.model_key("starter/fcn")).disabled
     assert not app.checkbox(key=state.model_key(FIRST)).disabled
+
+
+def test_a_family_lists_its_models_once_it_is_opened_and_keeps_its_ticks_when_it_is_closed(models):
+    app = opened()
+    large = state.model_key("torchvision/fcn_resnet101")
+    assert state.model_key("starter/fcn") in [box.key for box in app.sidebar.checkbox]
+    assert large not in [box.key for box in app.sidebar.checkbox]
+    app.session_state["family:FCN"] = True
+    app.run().checkbox(key=large).check().run()
+    app.session_state["family:FCN"] = False
+    app.run()
+    assert large not in [box.key for box in app.sidebar.checkbox]
+    assert f"3 of at most 6 chosen: {text.plain('DeepLabV3 starter, Mask2Former starter, FCN ResNet-101')}" in written(app)
 
 
 def test_uploads_are_shown_at_once_and_can_be_chosen_among(models):

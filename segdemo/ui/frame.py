@@ -1,6 +1,5 @@
 """The sidebar, the same on every page: which picture, which models, which device."""
 
-from itertools import groupby
 from pathlib import Path
 
 import streamlit as st
@@ -9,9 +8,9 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from segdemo.errors import ImageError
 from segdemo.extras import TTAS, Tta
-from segdemo.models import catalog, weights
+from segdemo.models import catalog
 from segdemo.models.catalog import ModelSpec
-from segdemo.ui import cache, checkpoints, problems, scores, state, text
+from segdemo.ui import cache, picker, problems, scores, state, text
 from segdemo.ui.pictures import MOST_UPLOAD_MB, MOST_UPLOADS, Picture, samples
 
 _LOGO = str(Path(__file__).with_name("assets") / "logo.svg")
@@ -32,7 +31,7 @@ def draw() -> DeltaGenerator:
         st.subheader("Picture")
         _pictures()
         st.subheader("Models")
-        _models()
+        picker.draw()
         return st.container()
 
 
@@ -188,37 +187,6 @@ def _gallery(title: str, pictures: list[Picture], shown: Picture) -> None:
                     on_click=show,
                     args=(picture.id,),
                 )
-
-
-def _models() -> None:
-    chosen = state.chosen_models()
-    st.caption(f"{len(chosen)} of at most {state.MOST_MODELS} chosen")
-    with st.container(gap="xsmall"):
-        for family in dict.fromkeys(spec.family for spec in catalog.CATALOG):
-            _family(family, [spec for spec in catalog.CATALOG if spec.family == family], chosen)
-        if own := state.own_models():
-            _family(checkpoints.TITLE, own, chosen)
-        checkpoints.bring()
-
-
-def _family(family: str, specs: list[ModelSpec], chosen: list[ModelSpec]) -> None:
-    """One family's models, those that know the same classes and have the same licence together."""
-    count = sum(spec in chosen for spec in specs)
-    with st.expander(f"{family} :primary-badge[{count}]" if count else family, key=f"family:{family}"):
-        for (known, licence), alike in groupby(specs, key=lambda spec: (text.knows(spec), spec.licence)):
-            st.caption(f"**{known}** · {text.plain(licence)}")
-            with st.container(gap="xxsmall"):
-                for spec in alike:
-                    st.checkbox(
-                        f"{text.within_family(spec)} :gray[· {text.cost(spec, weights.state(spec))}]",
-                        value=state.ticked_first(spec.key),
-                        key=state.model_key(spec.key),
-                        persist_state="session",
-                        disabled=len(chosen) >= state.MOST_MODELS and spec not in chosen,
-                    )
-        papers = dict.fromkeys((spec.paper, spec.year) for spec in specs if spec.paper)
-        if papers:
-            st.caption("Papers: " + ", ".join(f"[{year}]({paper})" for paper, year in papers))
 
 
 def choose_one(chosen: list[ModelSpec]) -> ModelSpec:

@@ -62,7 +62,6 @@ def test_upload_choose_look_switch_pages_and_download(visit, tmp_path):
     page.get_by_role("heading", name="my street.png").wait_for()
     assert_overlay(viewer_panes(page).first)
 
-    page.get_by_text("Mask R-CNN", exact=True).click()
     page.locator(".st-key-model-starter-maskrcnn label").click()
     page.get_by_text("3 of at most 6 chosen").wait_for()
 
