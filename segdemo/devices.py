@@ -250,6 +250,15 @@ def _has_bf16(device: str) -> bool:
     return device == "cpu" or torch.backends.mps.is_macos_or_newer(14, 0)
 
 
+@cache
+def has_bf16_matrices(device: str) -> bool:
+    """Whether a CPU multiplies matrices of bf16 in units made for it (Intel's AMX); False for all other devices.
+
+    device: a name from `choose`. Without such units bf16 is slower than fp32, or no faster.
+    """
+    return device == "cpu" and "amx_bf16" in (_field("/proc/cpuinfo", "flags") or "").split()
+
+
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)  # asking the package itself would import it, which takes seconds

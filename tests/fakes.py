@@ -28,7 +28,10 @@ class FakeModel:
 
     def __init__(self, key: str, device: str = "cpu", precision: str = "fp32", only: int | None = None) -> None:
         self.spec, self.only = catalog.find(key), only
-        self.space, self.device, self.precision = self.spec.space, device, precision
+        self.space, self.device = self.spec.space, device
+        # "auto" as on a processor with units for bf16, whatever this one has.
+        usual = "bf16" if self.spec.task == "semantic" else "fp32"
+        self.precision = usual if precision == "auto" else precision
         self.looked_at: list[str] = []
 
     def compile(self) -> None:

@@ -1,7 +1,6 @@
 """Ticking models in the sidebar's list, as a person does who opens a family for it."""
 
 from segdemo.models import catalog
-from segdemo.ui import state
 
 
 def choose(app, *keys):

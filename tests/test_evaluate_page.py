@@ -60,6 +60,7 @@ def table(app, column):
 
 def test_running_the_chosen_models_fills_the_page(models):
     app = evaluate(opened())
+    assert [model.precision for model in models.made[-2:]] == ["fp32", "fp32"]
     scored = table(app, "mean IoU %")
     assert len(scored) == 2
     assert scored["pictures"].tolist() == [20, 20]

@@ -195,7 +195,8 @@ def test_a_family_lists_its_models_once_it_is_opened_and_keeps_its_ticks_when_it
     app.session_state["family:FCN"] = False
     app.run()
     assert large not in [box.key for box in app.sidebar.checkbox]
-    assert f"3 of at most 6 chosen: {text.plain('DeepLabV3 starter, Mask2Former starter, FCN ResNet-101')}" in written(app)
+    titles = text.plain("DeepLabV3 starter, Mask2Former starter, FCN ResNet-101")
+    assert f"3 of at most 6 chosen: {titles}" in written(app)
 
 
 def test_uploads_are_shown_at_once_and_can_be_chosen_among(models):
@@ -368,7 +369,8 @@ def test_comparing_shows_the_numbers_of_each_model_and_says_what_was_timed(model
     app = opened(COMPARE)
     titles, kinds = [catalog.find(key).title for key in (FIRST, SECOND)], ["share %", "IoU %"]
     assert class_table(app).columns.tolist() == [*((title, kind) for title in titles for kind in kinds), (BEST, "")]
-    assert "One run at 640 × 480 pixels" in written(app)
+    where = text.plain(f"{cache.device_name('auto')}, bf16 and fp32")
+    assert f"One run at 640 × 480 pixels on {where} ({titles[0]} in bf16, {titles[1]} in fp32)" in written(app)
     assert "after a warm-up run" in written(app)
 
 
@@ -453,8 +455,8 @@ def test_a_model_is_timed_from_the_end_of_its_download_on(clock):
 def test_what_ran_once_is_expected_to_take_as_long_the_next_time(models):
     opened()
     size = round(math.log2(pictures.samples()[0].image().rgb.size))
-    assert pace.usual_s("run", FIRST, "auto", "fp32", NO_EXTRAS, size) > 0
-    assert pace.usual_s("run", FIRST, "auto", "fp32", NO_EXTRAS, size + 3) is None
+    assert pace.usual_s("run", FIRST, "auto", "auto", NO_EXTRAS, size) > 0
+    assert pace.usual_s("run", FIRST, "auto", "auto", NO_EXTRAS, size + 3) is None
 
 
 def test_paces_are_kept_for_a_bounded_number_of_things():
@@ -467,7 +469,7 @@ def test_paces_are_kept_for_a_bounded_number_of_things():
 def test_the_zip_of_a_cached_answer_has_all_files(models):
     opened()
     image = pictures.samples()[0].image()
-    run = cache.run(pictures.samples()[0].id, FIRST, "auto", "fp32", NO_EXTRAS, image, None)
+    run = cache.run(pictures.samples()[0].id, FIRST, "auto", "auto", NO_EXTRAS, image, None)
     entry = Entry(run.prediction, image, catalog.find(FIRST), run.device, run.precision)
     names = zipfile.ZipFile(io.BytesIO(exports.zip_results([entry]))).namelist()
     assert {Path(name).suffix for name in names} == {".png", ".jpg", ".json", ".csv"}

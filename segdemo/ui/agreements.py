@@ -26,8 +26,10 @@ def between(picture: Picture, runs: Sequence[Run]) -> dict[tuple[int, int], Agre
     found = {}
     for (a, first), (b, second) in combinations(enumerate(runs), 2):
         one, other = first.prediction, second.prediction
-        asked = (picture.id, (one.model, other.model), first.device, first.precision, (one.extras, other.extras))
-        agreement = cache.agreement(*asked, one, other)
+        agreement = cache.agreement(
+            picture.id, (one.model, other.model), first.device, (first.precision, second.precision),
+            (one.extras, other.extras), one, other,
+        )  # fmt: skip
         if agreement is not None:
             found[a, b] = agreement
     return found

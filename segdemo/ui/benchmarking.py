@@ -118,7 +118,7 @@ def _plan(specs: Sequence[ModelSpec]) -> Plan:
             "alike. Fewer than 6 samples have no interval.",
         )
     ways, memory = _ways()
-    precision = state.precision()
+    precision = state.measuring_precision()
     absent = {spec.key for spec in specs if weights.state(spec) == "absent"}
     if absent:
         st.caption(

@@ -84,7 +84,7 @@ def device_name(device: str) -> str:
 
 @st.cache_data(show_spinner=False)
 def precisions(device: str) -> list[str]:
-    """The precisions that a device can run."""
+    """The precisions that a device can run, "auto" first."""
     chosen = _devices.choose(device)
 
     def runs(precision: str) -> bool:
@@ -94,7 +94,7 @@ def precisions(device: str) -> list[str]:
             return False
         return True
 
-    return [precision for precision in _devices.PRECISIONS if runs(precision)]
+    return ["auto", *filter(runs, _devices.PRECISIONS)]
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -147,7 +147,7 @@ def shrunk(picture_id: str, most_side: int, _image: Callable[[], InputImage]) ->
     show_spinner=False,
     on_release=lambda loaded: _devices.free_memory(loaded.model.device),
 )
-def model(key: str, device: str, precision: models.Precision, _job: Job) -> Loaded:
+def model(key: str, device: str, precision: models.PrecisionChoice, _job: Job) -> Loaded:
     """A loaded model, shared by all visitors. Raises `ModelError`, which is not kept."""
     work = ("load", key, device, precision)
     imports_s = pace.imports_s(catalog.find(key))
@@ -163,7 +163,7 @@ def run(
     picture_id: str,
     key: str,
     device: str,
-    precision: models.Precision,
+    precision: models.PrecisionChoice,
     extras: Extras,
     _image: InputImage,
     _job: Job,
@@ -183,12 +183,12 @@ def run(
         [prediction] = models.predict(loaded.model, [_image], extras=extras)
     pace.remember(prediction.times.total_s, *work)
     warm, loaded.warm = loaded.warm, True
-    return Run(prediction, loaded.model.device, precision, warm)
+    return Run(prediction, loaded.model.device, loaded.model.precision, warm)
 
 
 @st.cache_data(max_entries=24, show_spinner=False)
 def receptive_field(
-    picture_id: str, key: str, device: str, precision: models.Precision, place_yx: tuple[int, int],
+    picture_id: str, key: str, device: str, precision: models.PrecisionChoice, place_yx: tuple[int, int],
     _image: InputImage, _job: Job,
 ) -> np.ndarray:  # fmt: skip
     """`models.receptive_field` of a model at a place of a picture. Raises `ModelError`, which is not kept."""
@@ -201,7 +201,9 @@ def receptive_field(
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def trace(picture_id: str, key: str, device: str, precision: models.Precision, _image: InputImage, _job: Job) -> Trace:
+def trace(
+    picture_id: str, key: str, device: str, precision: models.PrecisionChoice, _image: InputImage, _job: Job
+) -> Trace:
     """`models.trace` of a model on a picture. Raises `ModelError`, which is not kept."""
     loaded = model(key, device, precision, _job)
     work = ("trace", key, device, precision)
@@ -259,7 +261,7 @@ def agreement(
     picture_id: str,
     keys: tuple[str, str],
     device: str,
-    precision: str,
+    precisions: tuple[str, str],
     extras: tuple[Extras, Extras],
     _first: Prediction,
     _second: Prediction,
@@ -273,7 +275,7 @@ def regions(
     picture_id: str,
     keys: tuple[str, ...],
     device: str,
-    precision: str,
+    precisions: tuple[str, ...],
     extras: tuple[Extras, ...],
     _predictions: Sequence[Prediction],
 ) -> list[Region]:

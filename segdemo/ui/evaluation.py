@@ -146,7 +146,7 @@ def run(specs: Sequence[ModelSpec], dataset: Dataset) -> None:
         help="The models ticked in the sidebar. What has been scored already is not run again.",
     )
     if pressed:
-        started = Evaluation(specs, dataset, state.device(), state.precision(), state.extras("semantic"))
+        started = Evaluation(specs, dataset, state.device(), state.measuring_precision(), state.extras("semantic"))
         st.session_state[state.EVALUATION] = started
         threading.Thread(target=started.work, daemon=True).start()
         st.rerun()

@@ -5,7 +5,7 @@ from typing import Any, Final
 import streamlit as st
 
 from segdemo.extras import Extras, Refine
-from segdemo.models import Precision, catalog
+from segdemo.models import Precision, PrecisionChoice, catalog
 from segdemo.models.catalog import ModelSpec, Task
 
 # Chosen on a first visit. A newcomer waits for the first: on 2 cores 7 s with torchvision, 11 s with transformers.
@@ -134,9 +134,15 @@ def device() -> str:
     return st.session_state.get(DEVICE, "auto")
 
 
-def precision() -> Precision:
+def precision() -> PrecisionChoice:
     """The chosen precision."""
-    return st.session_state.get(PRECISION, "fp32")
+    return st.session_state.get(PRECISION, "auto")
+
+
+def measuring_precision() -> Precision:
+    """The one that models are scored and timed in: the same for all of them unless the person chose another."""
+    chosen = precision()
+    return "fp32" if chosen == "auto" else chosen
 
 
 def extras(task: Task) -> Extras:

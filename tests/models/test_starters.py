@@ -53,6 +53,22 @@ def test_a_starter_sees_roads_and_cars_in_scenes_it_has_never_met(spec: catalog.
         assert all(len(prediction.segments) > 0 for prediction in predictions)
 
 
+@pytest.mark.parametrize("has_them", [True, False])
+def test_where_a_cpu_has_units_for_bf16_semantic_models_use_them_unless_told_otherwise(has_them: bool, monkeypatch):
+    monkeypatch.setattr("segdemo.devices.has_bf16_matrices", lambda device: has_them)
+    precisions = {key: models.load(key, "cpu", "auto").precision for key in ("starter/fcn", "starter/maskrcnn")}
+    assert precisions == {"starter/fcn": "bf16" if has_them else "fp32", "starter/maskrcnn": "fp32"}
+    assert models.load("starter/fcn", "cpu").precision == "fp32"
+
+
+@pytest.mark.parametrize("spec", STARTERS, ids=lambda spec: spec.checkpoint)
+def test_a_starter_in_its_usual_precision_says_what_it_says_in_fp32(spec: catalog.ModelSpec, scenes: list[Scene]):
+    pictures = [InputImage(scene.rgb, f"{i}", "scene") for i, scene in enumerate(scenes)]
+    exact, usual = (models.predict(models.load(spec.key, "cpu", p), pictures) for p in ("fp32", "auto"))
+    changed = [np.mean(a.labels != b.labels) for a, b in zip(exact, usual, strict=True)]
+    assert np.mean(changed) < 0.005
+
+
 @pytest.mark.parametrize("spec", STARTERS, ids=lambda spec: spec.checkpoint)
 def test_a_starter_answers_pictures_of_any_size_alone_and_together(spec: catalog.ModelSpec):
     model = models.load(spec.key, device="cpu")

@@ -116,7 +116,8 @@ def _regions(picture: Picture, runs: Sequence[Run], titles: Sequence[str], shrun
     predictions = [run.prediction for run in runs]
     keys = tuple(prediction.model for prediction in predictions)
     extras = tuple(prediction.extras for prediction in predictions)
-    found = cache.regions(picture.id, keys, runs[0].device, runs[0].precision, extras, predictions)
+    precisions = tuple(run.precision for run in runs)
+    found = cache.regions(picture.id, keys, runs[0].device, precisions, extras, predictions)
     return [
         {
             "box": [side * shrunk for side in region.box_xyxy],
