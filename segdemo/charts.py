@@ -1,9 +1,12 @@
 """Frames to plotly figures, in colours that are read on light and on dark pages."""
 
+from textwrap import wrap
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+_LABEL = 22  # characters of a line beside a bar
 _STAGES = {
     "transfer ms": "#b9b4a7",
     "preprocess ms": "#8fb8b2",
@@ -12,9 +15,10 @@ _STAGES = {
 }
 
 
-def latency(times: pd.DataFrame, title: str) -> go.Figure:
+def latency(times: pd.DataFrame) -> go.Figure:
     """Stacked bars of `tables.times_table`: one bar per model, one part per stage, the quickest model on top."""
     ordered = times.sort_values("total ms", ascending=False)
+    ordered["model"] = ["<br>".join(wrap(title, _LABEL)) for title in ordered["model"]]  # for phones
     figure = go.Figure(
         [
             go.Bar(
@@ -39,12 +43,11 @@ def latency(times: pd.DataFrame, title: str) -> go.Figure:
         hoverinfo="skip",
     )
     figure.update_layout(
-        title={"text": title, "font": {"size": 14}, "y": 0.97, "yanchor": "top"},
         barmode="stack",
         bargap=0.35,
-        height=130 + 46 * len(ordered),
-        margin={"l": 0, "r": 60, "t": 40, "b": 0},
-        legend={"orientation": "h", "yanchor": "top", "y": -0.25, "x": 0, "traceorder": "normal"},
+        height=110 + 46 * len(ordered),
+        margin={"l": 0, "r": 60, "t": 10, "b": 80},
+        legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0, "traceorder": "normal"},
         xaxis={"ticksuffix": " ms", "tickformat": ",d", "nticks": 5, "rangemode": "tozero", "fixedrange": True},
         yaxis={"fixedrange": True, "automargin": True},
     )

@@ -30,7 +30,8 @@ def times(report: Report) -> Case | None:
         chosen = st.selectbox("Shown", list(settings), label_visibility="collapsed") or chosen
     case = settings[chosen]
     where = f"{report.environment.device}, {report.environment.threads} threads, {chosen}"
-    st.plotly_chart(charts.latency(benchmark_tables.stages(report, case), where), config=_PLOT)
+    st.markdown(f"**{text.plain(where)}**")
+    st.plotly_chart(charts.latency(benchmark_tables.stages(report, case)), config=_PLOT)
     st.caption(
         f"Milliseconds per picture of the median call of {report.rounds}, the models in turns, after "
         f"{report.warm_up} warm-up calls. On a CPU, transfer is a copy in memory."

@@ -89,7 +89,7 @@ def run(specs: Sequence[ModelSpec]) -> None:
 
 
 def _plan(specs: Sequence[ModelSpec]) -> Plan:
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         sides = st.segmented_control(
             "Picture size",
             _SIDES,

@@ -18,8 +18,8 @@ def draw() -> None:
     others = [spec for spec in catalog.CATALOG if spec.source != "starter"]
     with st.container(gap="xsmall"):
         with st.expander("Bundled starters", key="family:starters", expanded=True):
-            _rows(starters, chosen, lambda spec: f"{text.plain(spec.family)} :gray[· {spec.year}]")
-            _papers({text.plain(spec.family): spec.paper for spec in starters})
+            _rows(starters, chosen, lambda spec: f"{text.plain(spec.family)} · [{spec.year}]({spec.paper})")
+        st.caption("Published checkpoints, by family")
         for family in dict.fromkeys(spec.family for spec in others):
             _family(family, [spec for spec in others if spec.family == family], chosen)
         if own := state.own_models():
@@ -32,7 +32,8 @@ def _family(family: str, specs: Sequence[ModelSpec], chosen: Sequence[ModelSpec]
     with st.expander(family, key=f"family:{family}", on_change="rerun") as box:
         if box.open:
             _rows(specs, chosen, _with_cost)
-            _papers({str(spec.year): spec.paper for spec in specs if spec.paper})
+            if papers := dict.fromkeys((spec.year, spec.paper) for spec in specs if spec.paper):
+                st.caption("Papers: " + ", ".join(f"[{year}]({paper})" for year, paper in papers))
 
 
 def _with_cost(spec: ModelSpec) -> str:
@@ -55,8 +56,3 @@ def _rows(specs: Sequence[ModelSpec], chosen: Sequence[ModelSpec], label: Callab
                     persist_state="session",
                     disabled=len(chosen) >= state.MOST_MODELS and spec not in chosen,
                 )
-
-
-def _papers(links: dict[str, str]) -> None:
-    if links:
-        st.caption("Papers: " + ", ".join(f"[{name}]({paper})" for name, paper in links.items()))

@@ -129,28 +129,22 @@ def _mean_iou(label: str, mean: Score) -> None:
     )
 
 
-def times_title(runs: Sequence[Run]) -> str:
-    """Where the times were measured: "Intel Xeon (2 cores), bf16 and fp32"."""
-    precisions = " and ".join(dict.fromkeys(run.precision for run in runs))
-    return f"{cache.device_name(runs[0].device)}, {precisions}"
-
-
 def times_caption(runs: Sequence[Run]) -> str:
     """What exactly was timed."""
     size_hw = runs[0].prediction.labels.shape
     cold = [catalog.find(run.prediction.model).title for run in runs if not run.warm]
-    how = f"{text.plain(times_title(runs))}{_precisions(runs)}{_extras(runs)}"
-    caption = f"One run at {size_hw[1]} × {size_hw[0]} pixels on {how}"
+    where = f"{text.plain(cache.device_name(runs[0].device))}, {_precisions(runs)}{_extras(runs)}"
+    caption = f"One run at {size_hw[1]} × {size_hw[0]} pixels on {where}"
     if not cold:
         return f"{caption}, after a warm-up run."
     return f"{caption}. The first run after loading, which is slower than later ones: {', '.join(cold)}."
 
 
 def _precisions(runs: Sequence[Run]) -> str:
-    """Which model in which, where they differ: " (FCN starter in bf16, Mask2Former starter in fp32)"."""
+    """The one of all models, "bf16", or each's own: "FCN starter in bf16, Mask2Former starter in fp32"."""
     if len({run.precision for run in runs}) == 1:
-        return ""
-    return f" ({', '.join(f'{catalog.title(run.prediction.model)} in {run.precision}' for run in runs)})"
+        return runs[0].precision
+    return ", ".join(f"{text.plain(catalog.title(run.prediction.model))} in {run.precision}" for run in runs)
 
 
 def _extras(runs: Sequence[Run]) -> str:
