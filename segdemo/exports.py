@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from segdemo import overlay
+from segdemo import overlay, rle
 from segdemo.images import InputImage
 from segdemo.labels import VOID
 from segdemo.models.catalog import ModelSpec
@@ -112,7 +112,7 @@ def segments_rle(segments: Segments, size_hw: tuple[int, int]) -> list[dict[str,
     """
     height, width = size_hw
     return [
-        {"size": [height, width], "counts": _compress(_run_lengths(mask, x1, y1, size_hw))}
+        {"size": [height, width], "counts": rle.compressed(rle.run_lengths(mask, x1, y1, size_hw))}
         for mask, (x1, y1, _, _) in zip(segments.masks, segments.boxes_xyxy.tolist(), strict=True)
     ]
 
@@ -205,9 +205,9 @@ def _segments_json(prediction: Prediction, segments: Segments) -> list[dict[str,
             "score": round(float(score), 6),
             "box_xyxy": box,
             "area": int(np.count_nonzero(mask)),
-            "rle": rle,
+            "rle": lengths,
         }
-        for class_id, score, box, mask, rle in zip(
+        for class_id, score, box, mask, lengths in zip(
             segments.class_ids,
             segments.scores,
             segments.boxes_xyxy.tolist(),
@@ -216,32 +216,6 @@ def _segments_json(prediction: Prediction, segments: Segments) -> list[dict[str,
             strict=True,
         )
     ]
-
-
-def _run_lengths(mask: np.ndarray, x1: int, y1: int, size_hw: tuple[int, int]) -> list[int]:
-    """Lengths of the runs of 0 and 1 by turns, down the columns of the full picture, 0 first."""
-    height, width = size_hw
-    columns = np.pad(mask.T, ((0, 0), (1, 1))).astype(np.int8)
-    column, row = np.nonzero(np.diff(columns, axis=1))  # where a run of 1 begins or has just ended, in order
-    edges = (x1 + column) * height + y1 + row
-    # A run to the picture's lower edge goes on where the next column begins with one.
-    joined = np.flatnonzero(np.diff(edges) == 0)
-    edges = np.delete(edges, [joined, joined + 1])
-    lengths = np.diff(edges, prepend=0, append=height * width).tolist()
-    return lengths if lengths[-1] else lengths[:-1]
-
-
-def _compress(lengths: list[int]) -> str:
-    """COCO's text: from the fourth on, lengths less the one two before; five bits a character, low first."""
-    characters = bytearray()
-    for i, length in enumerate(lengths):
-        rest = length - lengths[i - 2] if i > 2 else length
-        more = True
-        while more:
-            bits, rest = rest & 0x1F, rest >> 5
-            more = rest != (-1 if bits & 0x10 else 0)
-            characters.append((bits | 0x20 if more else bits) + 48)
-    return characters.decode()
 
 
 def _safe_stem(name: str) -> str:

@@ -64,6 +64,8 @@ def test_upload_choose_look_switch_pages_and_download(visit, tmp_path):
 
     page.locator(".st-key-model-starter-maskrcnn label").click()
     page.get_by_text("3 of at most 6 chosen").wait_for()
+    page.get_by_test_id("stSidebar").locator("summary", has_text="LR-ASPP").click()
+    page.get_by_test_id("stSidebar").get_by_text("MB to download").wait_for()
 
     page.get_by_role("link", name="Compare", exact=True).click()
     page.get_by_role("heading", name="my street.png").wait_for()
