@@ -13,6 +13,7 @@ from segdemo.errors import ModelError, SegdemoError
 from segdemo.labels import LabelSpace
 from segdemo.models import catalog, starters, weights
 from segdemo.models.architectures import published_configs, small_transformers
+from segdemo.models.architectures.deeplab import VGG_DEPTHS
 
 _SMALL = tuple(sorted(f"{path.stem}_small" for path in (Path(__file__).parent / "recipes").glob("*.toml")))
 
@@ -56,7 +57,7 @@ def checkpoint_folder(name: str) -> Path:
 
 
 def start_from(network: nn.Module, checkpoint: Path) -> int:
-    """Copy a checkpoint into a network, whole where it is of the same network, else its ResNet trunk.
+    """Copy a checkpoint into a network, whole where it is of the same network, else its ResNet or VGG trunk.
 
     Returns how many tensors were taken. Raises `SegdemoError` where the two have nothing in common.
     """
@@ -69,20 +70,21 @@ def start_from(network: nn.Module, checkpoint: Path) -> int:
         source, target = trunk_tensors(source), trunk_tensors(target)
     shared = source.keys() & target.keys()
     if not shared or any(source[name].shape != target[name].shape for name in shared):
-        raise SegdemoError(f"The checkpoint {checkpoint} has no ResNet trunk in common with this network.")
+        raise SegdemoError(f"The checkpoint {checkpoint} has no trunk in common with this network.")
     for name in shared:
         target[name].copy_(source[name])
     return len(shared)
 
 
 def trunk_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a ResNet trunk inside a state dict, under torchvision's names (`layer1.0.conv1.weight`, ...).
+    """The tensors of a trunk inside a state dict: a ResNet's under torchvision's names (`layer1.0.conv1.weight`, ...),
+    a VGG-16's under SegNet's (`encoder.0.0.weight`, ...).
 
-    torchvision and transformers name the same layers differently; within the trunk, order and shapes agree.
+    Libraries name the same layers differently; within the trunk, order and shapes agree.
     """
     named = {}
     for name, tensor in state.items():
-        plain = _torchvision_name(name)
+        plain = _torchvision_name(name) or _vgg_name(name)
         if plain:
             named[plain] = tensor
     return named
@@ -105,6 +107,22 @@ def _torchvision_name(name: str) -> str | None:
     if parts[5] == "shortcut":
         return f"{block}.downsample.{1 if normal else 0}.{parts[-1]}"
     return f"{block}.{'bn' if normal else 'conv'}{int(parts[6]) + 1}.{parts[-1]}"
+
+
+def _vgg_name(name: str) -> str | None:
+    """Of SegNet's encoder or DeepLab's trunk: stages of convolutions, norms and ReLUs, DeepLab's with a pooling."""
+    part, _, rest = name.partition(".")
+    if part == "encoder" and rest[:1].isdigit():
+        return name
+    if part != "trunk":
+        return None
+    place, _, kind = rest.partition(".")
+    at = int(place)
+    for stage, depth in enumerate(VGG_DEPTHS):
+        if at < 3 * depth:
+            return f"encoder.{stage}.{at}.{kind}"
+        at -= 3 * depth + 1
+    return None
 
 
 _TRUNK = {"conv1", "bn1", "layer1", "layer2", "layer3"}

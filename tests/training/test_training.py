@@ -85,6 +85,18 @@ def test_a_trunk_travels_between_kinds_of_networks(name: str, tmp_path: Path):
     assert all(torch.equal(trunk[key], arrived[key]) for key in trunk)
 
 
+def test_deeplabs_vgg_becomes_segnets_encoder(tmp_path: Path):
+    source = networks.build("deeplab_small", CAMVID).eval()
+    save_file(source.state_dict(), tmp_path / "model.safetensors")
+    network = networks.build("segnet_small", CAMVID).eval()
+    assert networks.start_from(network, tmp_path) == 13 * 6  # convolutions; each a kernel and five tensors of its norm
+    picture = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        for conv in (network.encoder[0][0], network.encoder[0][3]):
+            conv.bias.zero_()  # DeepLab's have none
+        assert torch.allclose(network.encoder[0](picture), source.trunk[:6](picture), atol=1e-5)
+
+
 def test_the_travelled_trunk_computes_the_same_in_the_other_library(tmp_path: Path):
     source = networks.build("fcn_small", CAMVID).eval()
     save_file(source.state_dict(), tmp_path / "model.safetensors")
@@ -127,7 +139,7 @@ def test_an_unknown_network_is_refused_with_the_names_of_known_ones():
 
 def test_a_checkpoint_without_a_common_trunk_is_refused(tmp_path: Path):
     save_file({"weight": torch.zeros(3)}, tmp_path / "model.safetensors")
-    with pytest.raises(SegdemoError, match="no ResNet trunk"):
+    with pytest.raises(SegdemoError, match="no trunk"):
         networks.start_from(networks.build("fcn_small", CAMVID), tmp_path)
 
 

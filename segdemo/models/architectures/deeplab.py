@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-_DEPTHS = (2, 2, 3, 3, 3)
+VGG_DEPTHS = (2, 2, 3, 3, 3)
 _STRIDES = (2, 2, 2, 1, 1)  # of the pooling behind each stage
 _DILATIONS = (1, 1, 1, 1, 2)  # of each stage's kernels
 _FIELD = 12  # pixels between the taps of the wide layer
@@ -22,7 +22,7 @@ class DeepLab(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for (before, width), depth, stride, dilation in zip(
-            pairwise((3, *widths)), _DEPTHS, _STRIDES, _DILATIONS, strict=True
+            pairwise((3, *widths)), VGG_DEPTHS, _STRIDES, _DILATIONS, strict=True
         ):
             for i in range(depth):
                 layers += _convolution(before if i == 0 else width, width, 3, dilation)

@@ -16,6 +16,7 @@ from segdemo.models.architectures.segmenter import MaskTransformer, Segmenter, V
 from segdemo.models.architectures.segnet import SegNet
 from segdemo.models.architectures.small_torchvision import WIDTHS, thin_resnet
 
+_VGG_WIDTHS = (32, 64, 96, 128, 160)
 _FOURTH = 160  # channels of a fourth stage, where one is needed
 
 
@@ -51,13 +52,13 @@ def efficientnet_unet_small(num_classes: int) -> nn.Module:
 
 
 def segnet_small(num_classes: int) -> SegNet:
-    """SegNet of VGG-16's depths and a fraction of its widths."""
-    return SegNet(num_classes, widths=(16, 32, 64, 128, 128))
+    """SegNet of VGG-16's depths and a fraction of its widths, the same as `deeplab_small`'s."""
+    return SegNet(num_classes, widths=_VGG_WIDTHS)
 
 
 def deeplab_small(num_classes: int) -> DeepLab:
     """DeepLab-LargeFOV of VGG-16's depths and a fraction of its widths."""
-    return DeepLab(num_classes, widths=(32, 64, 96, 128, 160), wide=192)
+    return DeepLab(num_classes, widths=_VGG_WIDTHS, wide=192)
 
 
 def fastfcn_small(num_classes: int) -> FastFcn:
