@@ -41,7 +41,7 @@ from segdemo.models.architectures import published_configs
 from segdemo.models.catalog import ModelSpec, Task
 from segdemo.models.checked_convolutions import replace_faulty
 from segdemo.models.fused_head import fuse_head
-from segdemo.models.mask_queries import SETTLED, MaskQueries
+from segdemo.models.mask_queries import PANOPTIC_RULE, SETTLED, MaskQueries, PanopticRule
 from segdemo.models.output_kinds import LOGITS, QUERIES
 from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.transfer import to_device
@@ -186,7 +186,11 @@ class QueriesModel(_TransformersModel):
             return mask_queries.semantic(outputs, size_hw)
         if self.spec.task == "instance":
             return mask_queries.instances(outputs, size_hw, self.score_threshold)
-        return mask_queries.panoptic(outputs, size_hw, self.space.things)
+        return mask_queries.panoptic(outputs, size_hw, self.space.things, self._rule())
+
+    def _rule(self) -> PanopticRule:
+        """The checkpoint's own, where `training.export` wrote one into its configuration."""
+        return PanopticRule(**getattr(self.network.config, PANOPTIC_RULE, {}))
 
     def class_probabilities(self, outputs: MaskQueries, size_hw: tuple[int, int]) -> Iterator[Tensor]:
         """Of every pixel, in bands of rows; where the task is semantic."""
@@ -217,7 +221,7 @@ _TASK_TOKENS: Final[dict[Task, tuple[int, ...]]] = {
 
 def _read_settings(spec: ModelSpec, folder: Path, network_class: Any) -> tuple[Any, Preprocessing]:
     try:
-        checkpoint_config.read(folder)
+        PanopticRule(**checkpoint_config.read(folder).get(PANOPTIC_RULE, {}))  # or it is refused here
         config: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         if not isinstance(config, network_class.config_class):
             raise ModelError(f"{folder} holds a {config.model_type!r} network, not the {spec.family} of {spec.key}.")

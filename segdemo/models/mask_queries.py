@@ -39,8 +39,7 @@ from segdemo.models.upsampling import (
 )
 from segdemo.prediction import Segments
 
-PANOPTIC_SCORE = 0.8  # of a query's class, below which it takes no part
-PANOPTIC_OVERLAP = 0.8  # share of its mask that a query must win
+PANOPTIC_RULE = "panoptic_rule"  # in a checkpoint's config.json: the fields of its `PanopticRule`
 SETTLED = 20  # queries that find something where postprocessing is timed
 MOST_INSTANCES = 100  # of a picture, as in COCO's evaluation
 
@@ -48,6 +47,23 @@ _ROWS_OF_MASKS = 4  # that a block of the picture is made of on a CPU: few masks
 _NEARLY = 1 - 1e-5  # interpolation rounds
 
 _ONE = 2.0**100  # unit of the semantic sums: where no mask is, sums of 1e-40 still differ
+
+
+@dataclass(frozen=True)
+class PanopticRule:
+    """Which queries become segments; what is not told otherwise is as in the authors' code.
+
+    threshold: the class probability that a query must exceed. overlap_mask_area_threshold: the share of its own mask
+    that it must win. Both in [0, 1], under transformers' names.
+    """
+
+    threshold: float = 0.8
+    overlap_mask_area_threshold: float = 0.8
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, float) or not 0 <= value <= 1:
+                raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -164,15 +180,17 @@ def instances(queries: MaskQueries, size_hw: tuple[int, int], score_threshold: f
     return [_instances(*one, size_hw, score_threshold) for one in _each(queries)]
 
 
-def panoptic(queries: MaskQueries, size_hw: tuple[int, int], things: frozenset[int]) -> list[Answer]:
+def panoptic(
+    queries: MaskQueries, size_hw: tuple[int, int], things: frozenset[int], rule: PanopticRule = PanopticRule()
+) -> list[Answer]:
     """Segments that do not overlap, best first, and the label map that they make.
 
-    Every pixel goes to the query with the largest score × mask probability. A query that wins less than 0.8 of its own
-    mask is dropped, and so is a pixel where the winner's mask is below 0.5: both are VOID. Segments of one class that
-    is not among `things` are fused and keep the best score. Confidence is the winner's score × mask probability, 0 in
-    VOID.
+    Every pixel goes to the query with the largest score × mask probability. A query that wins too little of its own
+    mask by the rule is dropped, and so is a pixel where the winner's mask is below 0.5: both are VOID. Segments of one
+    class that is not among `things` are fused and keep the best score. Confidence is the winner's score × mask
+    probability, 0 in VOID.
     """
-    return [_panoptic(*one, size_hw, things) for one in _each(queries)]
+    return [_panoptic(*one, size_hw, things, rule) for one in _each(queries)]
 
 
 def _each(queries: MaskQueries) -> Iterator[tuple[Tensor, MaskQueries]]:
@@ -240,9 +258,11 @@ def _window(source: int, middle: int, filled: int, target: int, first: int, last
     return reach(filled, target, inner.start, min(inner.stop, filled) - 1)
 
 
-def _panoptic(probabilities: Tensor, queries: MaskQueries, size_hw: tuple[int, int], things: frozenset[int]) -> Answer:
+def _panoptic(
+    probabilities: Tensor, queries: MaskQueries, size_hw: tuple[int, int], things: frozenset[int], rule: PanopticRule
+) -> Answer:
     scores, class_ids = probabilities.max(-1)
-    kept = (class_ids != probabilities.shape[1] - 1) & (scores > PANOPTIC_SCORE)
+    kept = (class_ids != probabilities.shape[1] - 1) & (scores > rule.threshold)
     order = scores[kept].argsort(descending=True, stable=True)[:VOID]
     scores, class_ids, queries = scores[kept][order], class_ids[kept][order], _chosen(queries, kept.nonzero()[order, 0])
     owned, confidence, share = _contest(queries, scores, size_hw)
@@ -251,7 +271,8 @@ def _panoptic(probabilities: Tensor, queries: MaskQueries, size_hw: tuple[int, i
     visible = np.bincount(owners.ravel(), minlength=len(scores))[: len(scores)] > 0
     class_of = np.full(VOID + 1, VOID, np.uint8)
     class_of[: len(class_ids)] = class_ids.cpu().numpy()
-    segments = _fuse(class_of, visible & (share >= PANOPTIC_OVERLAP).cpu().numpy(), things)[owners]
+    won = (share >= rule.overlap_mask_area_threshold).cpu().numpy()
+    segments = _fuse(class_of, visible & won, things)[owners]
     labels = class_of[segments]
     certainty = confidence.cpu().numpy()
     certainty[labels == VOID] = 0

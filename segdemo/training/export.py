@@ -1,6 +1,7 @@
 """Write a trained network as a checkpoint folder that the adapters load: config, fp16 safetensors, and its record."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ from transformers import Mask2FormerForUniversalSegmentation, PreTrainedModel
 
 from segdemo.errors import SegdemoError
 from segdemo.labels import LabelSpace
+from segdemo.models.mask_queries import PANOPTIC_RULE, PanopticRule
 from segdemo.training.augment import MEAN, STD
 from segdemo.training.recipe import Recipe
 
+# The authors' 0.8 and 0.8 are for networks whose masks hardly overlap. With them the Mask2Former starter leaves a tenth
+# of a picture without a class: 0.57 mean IoU on CamVid val, and 0.63 with these.
+_RULE = PanopticRule(threshold=0.5, overlap_mask_area_threshold=0.4)
 _DIVISOR = 32  # the coarsest stride of the transformers
 
 
@@ -34,6 +39,8 @@ def export(network: nn.Module, recipe: Recipe, space: LabelSpace, record: dict[s
     shorter, longer = recipe.shorter_side, 4 * max(recipe.input_hw)
     if isinstance(network, PreTrainedModel):
         config = network.config.to_dict() | {"architectures": [type(network).__name__], "dtype": "float16"}
+        if isinstance(network, Mask2FormerForUniversalSegmentation):
+            config[PANOPTIC_RULE] = asdict(_RULE)
         _write(folder / "preprocessor_config.json", _preprocessor(network, shorter, longer))
     else:
         config = {

@@ -237,6 +237,14 @@ class TestLoading:
         with pytest.raises(WeightsError, match="cannot be read"):
             load(SEGFORMER)
 
+    @pytest.mark.parametrize("rule", [{"threshold": 2.0}, {"other": 0.5}, [0.5], "0.5"])
+    def test_a_rule_for_segments_that_is_none_is_an_error(self, folder, rule):
+        place = folder(tiny_segformer(ADE20K), SegformerImageProcessor(**square(64)))
+        config = json.loads((place / "config.json").read_text())
+        (place / "config.json").write_text(json.dumps(config | {"panoptic_rule": rule}))
+        with pytest.raises(WeightsError, match="cannot be read"):
+            load(SEGFORMER)
+
     @pytest.mark.parametrize("text", ["", "{", "[]", '{"model_type": "nonsense"}'])
     def test_a_damaged_configuration_is_an_error(self, folder, text):
         place = folder(tiny_segformer(ADE20K), SegformerImageProcessor(**square(64)))

@@ -14,7 +14,7 @@ from transformers import Mask2FormerImageProcessor
 
 from segdemo.labels import VOID
 from segdemo.models import mask_queries
-from segdemo.models.mask_queries import MaskQueries, instances, panoptic, semantic
+from segdemo.models.mask_queries import MaskQueries, PanopticRule, instances, panoptic, semantic
 
 CLASSES = 4  # 0 and 1 are stuff, 2 and 3 are things
 THINGS = frozenset({2, 3})
@@ -120,6 +120,17 @@ class TestPanoptic:
         """transformers asks whether score × mask is at least 0.5 and finds no area here."""
         found = self.answer(planted((2, 0.81, "## .."), sure=0.4))  # mask 0.6, times 0.81 is 0.486
         assert text(found.labels) == "22 .."
+
+    def test_a_checkpoints_own_rule_keeps_what_the_authors_would_drop(self):
+        queries = planted((2, 0.6, "######"), (3, 0.95, "...###"))
+        assert text(self.answer(queries).labels) == "...333"
+        [found] = panoptic(queries, queries.input_hw, THINGS, PanopticRule(0.5, 0.4))
+        assert text(found.labels) == "222333"
+
+    @pytest.mark.parametrize("value", [-0.1, 1.5, "0.5", None])
+    def test_a_rule_of_anything_but_shares_is_refused(self, value):
+        with pytest.raises(ValueError, match="from 0 to 1"):
+            PanopticRule(threshold=value)
 
     def test_more_queries_than_numbers_are_cut_to_the_best(self):
         found = self.answer(planted(*[(2, 0.9 - i * 1e-4, "##") for i in range(300)]))
