@@ -86,20 +86,21 @@ def configurations(spec: ModelSpec) -> Path:
 
 def fingerprint(spec: ModelSpec) -> str:
     """What tells these weights from others of the same key: a hash, a commit, torchvision's file name with its hash."""
-    if spec.source == "starter":
-        [file] = fetch(spec).glob("*.safetensors")
-        return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-    if spec.source == "local":
+    if spec.source in ("starter", "local"):
         return _fingerprint(fetch(spec))
     named = _file_name(spec) if spec.source in _FILES else spec.revision or "main"
     return f"{named}, local" if _local(spec) is not None else named
 
 
 def _fingerprint(path: Path) -> str:
-    """The hash of a file, or of the weights of a folder and of the configuration that says how to read them."""
+    """The hash of a file, or of the weights of a folder and of the configuration that says how to read them.
+
+    Not of `training.export`'s record, which tells where they come from.
+    """
     if path.is_file():
         return file_sha256(path)[:16]
-    files = sorted(file for file in path.iterdir() if file.suffix in (".safetensors", ".bin", ".json", ".toml"))
+    kinds = (".safetensors", ".bin", ".json", ".toml")
+    files = sorted(file for file in path.iterdir() if file.suffix in kinds and file.name != "record.json")
     return hashlib.sha256(" ".join(map(file_sha256, files)).encode()).hexdigest()[:16]
 
 

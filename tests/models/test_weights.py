@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -584,3 +585,15 @@ def test_looking_at_the_disk_imports_no_torch():
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_a_starters_fingerprint_follows_weights_and_settings_but_not_its_record(tmp_path, monkeypatch):
+    shutil.copytree(weights.STARTERS / "fcn", tmp_path / "fcn")
+    monkeypatch.setattr(weights, "STARTERS", tmp_path)
+    spec = catalog.find("starter/fcn")
+    before = weights.fingerprint(spec)
+    (tmp_path / "fcn" / "record.json").write_text("{}")
+    assert weights.fingerprint(spec) == before
+    config = tmp_path / "fcn" / "config.json"
+    config.write_text(config.read_text().replace("360", "480"))
+    assert weights.fingerprint(spec) != before
