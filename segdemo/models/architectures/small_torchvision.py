@@ -70,7 +70,7 @@ def deeplabv3_small(num_classes: int, channels: int = 96) -> DeepLabV3:
 def maskrcnn_small(num_classes: int, channels: int = 64) -> MaskRCNN:
     """Mask R-CNN with a feature pyramid of `channels` channels; label 0 is background, class id = label - 1.
 
-    Anchors are sized for pictures whose shorter side is 360 pixels: a far pedestrian is 10 pixels wide, a near car 250.
+    Anchors are sized for pictures whose shorter side is 360 to 672 pixels: a far pedestrian is 10 wide, a near car 250.
     """
     names = OrderedDict(layer1="0", layer3="1")
     backbone = BackboneWithFPN(thin_resnet(), names, [WIDTHS[0], WIDTHS[2]], channels)
@@ -83,13 +83,13 @@ def maskrcnn_small(num_classes: int, channels: int = 64) -> MaskRCNN:
     return MaskRCNN(
         backbone,
         min_size=360,
-        max_size=720,
+        max_size=1440,
         rpn_anchor_generator=anchors,
         rpn_head=RPNHead(channels, anchors.num_anchors_per_location()[0]),
         rpn_pre_nms_top_n_train=600,
-        rpn_pre_nms_top_n_test=600,
+        rpn_pre_nms_top_n_test=1000,
         rpn_post_nms_top_n_train=400,
-        rpn_post_nms_top_n_test=300,
+        rpn_post_nms_top_n_test=500,
         rpn_batch_size_per_image=128,
         box_roi_pool=MultiScaleRoIAlign(levels, output_size=7, sampling_ratio=2),
         box_head=TwoMLPHead(channels * 7 * 7, 128),
