@@ -68,6 +68,8 @@ class ModelSpec:
 _FCN_PAPER = "https://arxiv.org/abs/1411.4038"
 _DEEPLABV3_PAPER = "https://arxiv.org/abs/1706.05587"
 _UNET_PAPER = "https://arxiv.org/abs/1505.04597"
+_SEGNET_PAPER = "https://arxiv.org/abs/1511.00561"
+_EFFICIENTNET_PAPER = "https://arxiv.org/abs/1905.11946"
 _DEEPLAB_PAPER = "https://arxiv.org/abs/1412.7062"
 _FASTFCN_PAPER = "https://arxiv.org/abs/1903.11816"
 _DEEPLABV3PLUS_PAPER = "https://arxiv.org/abs/1802.02611"
@@ -205,6 +207,7 @@ CATALOG: tuple[ModelSpec, ...] = (
     _starter("fcn", "FCN starter", "FCN", "fcn_small", "torchvision", "semantic", _FCN_PAPER, 2014),
     _starter("unet", "U-Net starter", "U-Net", "unet_small", "torch", "semantic", _UNET_PAPER, 2015),
     _starter("deeplab", "DeepLab starter", "DeepLab", "deeplab_small", "torch", "semantic", _DEEPLAB_PAPER, 2014),
+    _starter("segnet", "SegNet starter", "SegNet", "segnet_small", "torch", "semantic", _SEGNET_PAPER, 2015),
     _starter("maskrcnn", "Mask R-CNN starter", "Mask R-CNN", "maskrcnn_small", "torchvision", "instance",
              _MASKRCNN_PAPER, 2017),
     _starter("deeplabv3", "DeepLabV3 starter", "DeepLabV3", "deeplabv3_small", "torchvision", "semantic",
@@ -212,6 +215,8 @@ CATALOG: tuple[ModelSpec, ...] = (
     _starter("deeplabv3plus", "DeepLabV3+ starter", "DeepLabV3+", "deeplabv3plus_small", "torch", "semantic",
              _DEEPLABV3PLUS_PAPER, 2018),
     _starter("fastfcn", "FastFCN starter", "FastFCN", "fastfcn_small", "torch", "semantic", _FASTFCN_PAPER, 2019),
+    _starter("efficientnet_unet", "EfficientNet U-Net starter", "EfficientNet", "efficientnet_unet_small", "torch",
+             "semantic", _EFFICIENTNET_PAPER, 2019),
     _starter("segmenter", "Segmenter starter", "Segmenter", "segmenter_small", "torch", "semantic",
              _SEGMENTER_PAPER, 2021),
     _starter("segformer", "SegFormer starter", "SegFormer", "SegformerForSemanticSegmentation", "transformers",
