@@ -104,7 +104,7 @@ def blend(
         raise ValueError(f"opacity must be 0 to 1, got {opacity}")
     drawn = _drawn(visible)
     weights = np.take(np.where(drawn, round(255 * opacity), 0).astype(np.uint8), labels)
-    if outlines:  # by bits: a third of the time of an assignment where a mask is true
+    if outlines:  # by bits, which is quicker than an assignment where a mask is true
         full = np.take(np.where(drawn, 255, 0).astype(np.uint8), labels)
         weights |= full & -boundaries(labels, outlines).view(np.uint8)
     colors = Image.fromarray(labels)

@@ -115,9 +115,9 @@ def load(
 def usual_precision(spec: ModelSpec, device: str) -> Precision:
     """The fastest precision on a device, as `devices.choose` names it, that leaves a model's answers as they are.
 
-    bf16 for semantic models on a CPU with units for it: with the starters there, less than 0.1 % of the labels of
-    CamVid val change, mean IoU by less than 0.0005, and the network takes 0.30 to 0.83 of the time. What instance and
-    panoptic models find changes more. `benchmarks/precision.py` measures it.
+    bf16 for semantic models on a CPU with units for it: with the starters there, less than 0.4 % of the labels of
+    CamVid val change, mean IoU by less than 0.0005, and the network takes 0.34 to 0.83 of the time. Instance and
+    panoptic models keep fp32: how much theirs change depended on the weights. `benchmarks/precision.py` measures it.
     """
     return "bf16" if spec.task == "semantic" and devices.has_bf16_matrices(device) else "fp32"
 
