@@ -47,7 +47,7 @@ def main() -> None:
     parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         own = {"SEGDEMO_RESULTS": str(Path(folder) / "results.sqlite")}
-        options = ["--server.port", str(PORT), "--server.headless", "true", "--server.fileWatcherType", "none"]
+        options = ["--server.port", str(PORT), "--server.headless", "true"]
         command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "streamlit_app.py"), *options]
         app = subprocess.Popen(command, cwd=ROOT, env=os.environ | own, stdout=subprocess.DEVNULL)
         try:

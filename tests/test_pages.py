@@ -112,6 +112,11 @@ def test_the_server_keeps_its_protections():
     assert config["client"]["showErrorDetails"] == "none"
 
 
+def test_the_server_watches_no_files_for_a_virtual_environment_here_would_cost_the_first_visit_seconds():
+    config = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())
+    assert config["server"]["fileWatcherType"] == "none"
+
+
 def test_no_html_is_let_through():
     sources = [*ROOT.glob("pages/**/*.py"), *ROOT.glob("segdemo/ui/**/*.py"), ROOT / "streamlit_app.py"]
     assert not [

@@ -8,7 +8,7 @@ from segdemo.extras import Extras, Refine
 from segdemo.models import Precision, PrecisionChoice, catalog
 from segdemo.models.catalog import ModelSpec, Task
 
-# Chosen on a first visit. A newcomer waits for the first: on 2 cores 7 s with torchvision, 11 s with transformers.
+# Chosen on a first visit. A newcomer waits for the first one: torchvision loads in less time than transformers.
 FIRST_MODELS: Final = ("starter/deeplabv3", "starter/mask2former")
 MOST_MODELS: Final = 6
 _MOST_AGREEMENTS: Final = 256

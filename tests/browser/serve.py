@@ -20,6 +20,6 @@ def load(key, *arguments, **options):
 
 
 models.load = load
-options = {"server.port": int(sys.argv[1]), "server.headless": True, "server.fileWatcherType": "none"}
+options = {"server.port": int(sys.argv[1]), "server.headless": True}
 bootstrap.load_config_options(options)
 bootstrap.run(str(ROOT / "streamlit_app.py"), False, [], options)
