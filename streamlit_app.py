@@ -6,7 +6,7 @@ from segdemo.ui import frame, garbage, problems, state
 
 st.set_page_config(
     page_title="segdemo",
-    page_icon=":material/background_replace:",
+    page_icon=frame.ICON,
     layout="wide",
     menu_items={"About": "**segdemo** shows what segmentation models of many families see in your own pictures."},
 )

@@ -1,6 +1,7 @@
 """The sidebar, the same on every page: which picture, which models, which device."""
 
 from pathlib import Path
+from typing import Final
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -13,7 +14,10 @@ from segdemo.models.catalog import ModelSpec
 from segdemo.ui import cache, picker, problems, scores, state, text
 from segdemo.ui.pictures import MOST_UPLOAD_MB, MOST_UPLOADS, Picture, samples
 
-_LOGO = str(Path(__file__).with_name("assets") / "logo.svg")
+_ASSETS = Path(__file__).with_name("assets")
+_LOGO = str(_ASSETS / "logo.svg")
+# In the browser's tab. A file: Streamlit's own icons would come from Google.
+ICON: Final = str(_ASSETS / "icon.svg")
 _PRECISIONS = {
     "auto": "Automatic",
     "fp32": "fp32 (32-bit, exact)",

@@ -74,11 +74,16 @@ def chromium(app_url):
 
 @pytest.fixture
 def visit(chromium, app_url):
-    """Open a page of the app as a new person, at a width."""
-    pages = []
+    """Open a page of the app as a new person, at a width. No page may ask anybody but the app for anything."""
+    pages, elsewhere = [], []
+
+    def watch(request):
+        if request.url.startswith("http") and not request.url.startswith(app_url):
+            elsewhere.append(request.url)
 
     def opened(path="", width=1280):
         pages.append(chromium.new_page())
+        pages[-1].on("request", watch)
         pages[-1].set_viewport_size({"width": width, "height": 900})
         pages[-1].goto(f"{app_url}/{path}")
         return pages[-1]
@@ -86,6 +91,7 @@ def visit(chromium, app_url):
     yield opened
     for page in pages:
         page.close()
+    assert elsewhere == []
 
 
 def write_labelled_pictures(folder):
