@@ -17,7 +17,8 @@ from torchvision.transforms import InterpolationMode
 from segdemo.errors import ModelError, WeightsError
 from segdemo.models import SCORE_THRESHOLD, Model, Precision, Progress, checkpoint_config, sidecar, weights
 from segdemo.models.catalog import ModelSpec
-from segdemo.models.from_transformers import DTYPES, LogitsModel
+from segdemo.models.from_transformers import LogitsModel
+from segdemo.models.placing import place
 from segdemo.models.preprocessing import Preprocessing
 
 _DIVISOR: Final = 32  # the coarsest stride of the encoders
@@ -39,9 +40,8 @@ def load(
             network.load_state_dict(load_file(folder / "model.safetensors"))
         except (OSError, RuntimeError, SafetensorError) as error:
             raise WeightsError(f"{folder}/model.safetensors is damaged or of another network.") from error
-    ready: Any = _AsLogits(network).eval().requires_grad_(False).to(device=device, dtype=DTYPES[precision])
-    if device == "cpu":
-        ready.to(memory_format=torch.channels_last)
+    ready = _AsLogits(network)
+    place(ready, device, precision)
     prepare = Preprocessing(
         size={"shortest_edge": described.shorter_side}, divisor=_DIVISOR, interpolation=InterpolationMode.BILINEAR,
         mean=tuple(255 * value for value in described.mean), std=tuple(255 * value for value in described.std),

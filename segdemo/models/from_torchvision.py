@@ -14,6 +14,7 @@ from segdemo.labels import VOID
 from segdemo.models import SCORE_THRESHOLD, Answer, Model, Precision, Progress
 from segdemo.models.catalog import ModelSpec
 from segdemo.models.mask_pasting import paste
+from segdemo.models.placing import autocast
 from segdemo.models.semantic import NetworkModel, SemanticModel, make_ready
 from segdemo.models.torchvision_networks import build
 
@@ -96,7 +97,7 @@ class InstanceModel(NetworkModel):
     def forward(self, inputs: ImageList) -> Detections:
         """Boxes, labels, scores, small masks."""
         module = self.network.module
-        with self.autocast():
+        with autocast(self.device, self.precision):
             features = module.backbone(inputs.tensors)
             proposals, _ = module.rpn(inputs, features)
             found, _ = module.roi_heads(features, proposals, inputs.image_sizes)

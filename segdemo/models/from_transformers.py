@@ -3,8 +3,8 @@
 Label names, sizes and colours come from the checkpoint's own files. Only its weights are read, never code: safetensors
 where there are any, else a pickle in torch's `weights_only` mode.
 
-Precision: weights are stored in it, and autocast chooses operator by operator. All in bfloat16, Mask2Former samples a
-pixel beside where it means to, and on a CPU out of bounds.
+All in bfloat16, without `placing.autocast`, Mask2Former samples a pixel beside where it means to, and on a CPU out of
+bounds.
 """
 
 import pickle
@@ -39,16 +39,15 @@ from segdemo.models import (
 )
 from segdemo.models.architectures import published_configs
 from segdemo.models.catalog import ModelSpec, Task
-from segdemo.models.checked_convolutions import replace_faulty
 from segdemo.models.fused_head import fuse_head
 from segdemo.models.mask_queries import PANOPTIC_RULE, SETTLED, MaskQueries, PanopticRule
 from segdemo.models.output_kinds import LOGITS, QUERIES
+from segdemo.models.placing import autocast, place
 from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
 
 _ONE_SIZE = ("beit", "data2vec-vision", "eomt", "eomt_dinov3")
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _DAMAGED = (EOFError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, pickle.UnpicklingError)
 _UNREADABLE = (OSError, ImportError, *_DAMAGED)  # some backbones need a library that is not here
 
@@ -76,12 +75,8 @@ def load(
     else:
         config, processor = published_configs.find(spec)
         network, prepare = network_class(config), preprocessing.of_processor(processor)
-    fuse_head(network.requires_grad_(False).eval())
-    network.to(device=device, dtype=DTYPES[precision])
-    if device == "cpu":
-        network.to(memory_format=torch.channels_last)
-        if precision != "fp32":
-            replace_faulty(network)
+    fuse_head(network)
+    place(network, device, precision)
     return kind(spec, spec.space, device, precision, trained, network, prepare, score_threshold)
 
 
@@ -122,8 +117,7 @@ class _TransformersModel:
         return self.prepare(pictures, scale)
 
     def _run(self, inputs: Tensor, **others: Tensor) -> Any:
-        dtype = DTYPES[self.precision]
-        with torch.autocast(torch.device(self.device).type, dtype, enabled=dtype != torch.float32):
+        with autocast(self.device, self.precision):
             return self.network(pixel_values=inputs, **others)
 
     def _expect_finite(self, output: Tensor) -> None:

@@ -1,10 +1,6 @@
 """Networks that give a score for every class and place, behind the four stages.
 
-Speed: batch normalisation is folded into the convolutions (up to 40 % less CPU time, the same logits to 1e-5), and
-tensors are laid out channels last (15 to 40 % less CPU time; half-precision convolutions of GPUs want it as well).
-
-Precision: weights are stored in it, and autocast chooses operator by operator, so that what cannot bear it (RoI
-pooling, suppression of overlapping boxes) stays in float32.
+Batch normalisation is folded into the convolutions: up to 40 % less CPU time, the same logits to 1e-5.
 """
 
 import math
@@ -22,12 +18,11 @@ from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
 from segdemo.models import Answer, Precision
 from segdemo.models.catalog import ModelSpec
-from segdemo.models.checked_convolutions import replace_faulty
 from segdemo.models.normalising import normalised
+from segdemo.models.placing import autocast, place
 from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LONGEST = 8  # times the shorter side
 
 
@@ -49,14 +44,11 @@ class Network:
 
 def make_ready(network: Network, device: str, precision: Precision) -> None:
     """Take a network to the device and the precision, for inference, in the form that is fastest there."""
-    module = network.module.eval().requires_grad_(False)
-    fold_batch_norms(module)
-    layout = torch.channels_last if device == "cpu" or precision != "fp32" else torch.contiguous_format
-    module.to(device=device, dtype=_DTYPES[precision], memory_format=layout)
-    if device == "cpu" and precision != "fp32":
-        replace_faulty(module)
+    fold_batch_norms(network.module)
+    place(network.module, device, precision)
 
 
+@torch.no_grad()
 def fold_batch_norms(module: nn.Module) -> None:
     """Multiply each batch normalisation into the convolution that stands before it; the outputs stay the same."""
     for parent in module.modules():
@@ -102,11 +94,6 @@ class NetworkModel:
         mean, std = ([255 * value for value in values] for values in (self.network.mean, self.network.std))
         return normalised(rgb, mean, std)
 
-    def autocast(self) -> torch.autocast:
-        """The context that the network runs in."""
-        dtype = _DTYPES[self.precision]
-        return torch.autocast(torch.device(self.device).type, dtype, enabled=dtype != torch.float32)
-
 
 @dataclass(frozen=True)
 class GridLogits:
@@ -136,7 +123,7 @@ class SemanticModel(NetworkModel):
 
     def forward(self, inputs: Tensor) -> GridLogits:
         """Logits on the network's grid."""
-        with self.autocast():
+        with autocast(self.device, self.precision):
             logits = self.logits(inputs)
         height, width = inputs.shape[-2:]
         return GridLogits(logits.float(), (height, width))

@@ -1,6 +1,10 @@
+import pytest
+import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
+from segdemo import models
+from segdemo.models import checked_convolutions, found
 from segdemo.models.checked_convolutions import Float32Convolution, replace_faulty
 
 
@@ -40,3 +44,23 @@ def test_what_a_processor_gets_wrong_is_calculated_in_float32(monkeypatch):
     assert isinstance(network[1][0], Float32Convolution)
     assert network[1][0].convolution.weight.dtype == torch.float32
     assert network[0].weight.dtype == torch.bfloat16
+
+
+@pytest.fixture(params=["torch", "torchvision", "transformers", "smp"])
+def key(request, tmp_path):
+    """A semantic model of each library."""
+    if request.param == "smp":
+        smp.Unet("resnet18", encoder_weights=None, classes=2).save_pretrained(tmp_path)
+        (tmp_path / "segdemo.toml").write_text('classes = ["soil", "leaf"]')
+        return found.from_path(tmp_path).key
+    return {"torch": "starter/unet", "torchvision": "starter/fcn", "transformers": "starter/segformer"}[request.param]
+
+
+def test_every_adapter_has_its_convolutions_checked_in_bf16_on_a_cpu(key, monkeypatch):
+    monkeypatch.setattr(checked_convolutions, "_is_faulty", lambda convolution: convolution.in_channels == 3)
+    kinds = {
+        precision: {type(one) for one in models.load(key, "cpu", precision).module.modules()}
+        for precision in ("fp32", "bf16")
+    }
+    assert Float32Convolution not in kinds["fp32"]
+    assert Float32Convolution in kinds["bf16"]
