@@ -9,13 +9,11 @@ from typing import Any, Final
 
 import segmentation_models_pytorch as smp
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 
-from segdemo.errors import ModelError, WeightsError
-from segdemo.models import SCORE_THRESHOLD, Model, Precision, Progress, checkpoint_config, sidecar, weights
+from segdemo.errors import ModelError
+from segdemo.models import SCORE_THRESHOLD, Model, Precision, Progress, checkpoint_config, sidecar, state_dicts, weights
 from segdemo.models.catalog import ModelSpec
 from segdemo.models.from_transformers import LogitsModel
 from segdemo.models.placing import place
@@ -36,10 +34,7 @@ def load(
     described = sidecar.read(folder)
     network = _build(spec, checkpoint_config.read(folder), len(described.classes))
     if trained:
-        try:
-            network.load_state_dict(load_file(folder / "model.safetensors"))
-        except (OSError, RuntimeError, SafetensorError) as error:
-            raise WeightsError(f"{folder}/model.safetensors is damaged or of another network.") from error
+        state_dicts.fill(network, state_dicts.read(folder), folder)
     ready = _AsLogits(network)
     place(ready, device, precision)
     prepare = Preprocessing(

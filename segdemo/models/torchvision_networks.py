@@ -1,15 +1,13 @@
 """Build torchvision's networks and fill them from their files."""
 
-import zipfile
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models import get_model, get_weight
 from torchvision.models.detection import MaskRCNN
 
 from segdemo.errors import WeightsError
-from segdemo.models import Progress, local_networks, starters, weights
+from segdemo.models import Progress, local_networks, starters, state_dicts, weights
 from segdemo.models.catalog import ModelSpec
 from segdemo.models.semantic import Network
 
@@ -46,14 +44,8 @@ def _published(spec: ModelSpec, trained: bool, progress: Progress | None) -> Net
 
 def _fill(module: nn.Module, file: Path) -> None:
     """Load torchvision's file of weights, without the auxiliary head: it helped in training, now it would cost time."""
-    again = "delete it, and it is fetched again."
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-    except Exception as error:  # a damaged file fails in a dozen ways, one that holds code in another
-        raise WeightsError(f"{file} is damaged or holds more than weights, so it was not loaded; {again}") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"{file} does not hold the weights of a network; {again}")
-    try:
-        module.load_state_dict({k: v for k, v in state.items() if not str(k).startswith("aux_classifier.")})
-    except RuntimeError as error:
-        raise WeightsError(f"{file} holds the weights of another network; {again}") from error
+        state = state_dicts.read(file)
+        state_dicts.fill(module, {k: v for k, v in state.items() if not k.startswith("aux_classifier.")}, file)
+    except WeightsError as error:
+        raise WeightsError(f"{str(error).removesuffix('.')}; delete it, and it is fetched again.") from error
