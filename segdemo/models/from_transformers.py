@@ -42,7 +42,7 @@ from segdemo.models.catalog import ModelSpec, Task
 from segdemo.models.fused_head import fuse_head
 from segdemo.models.mask_queries import PANOPTIC_RULE, SETTLED, MaskQueries, PanopticRule
 from segdemo.models.output_kinds import LOGITS, QUERIES
-from segdemo.models.placing import autocast, place
+from segdemo.models.placing import autocast, expect_finite, place
 from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
@@ -120,10 +120,6 @@ class _TransformersModel:
         with autocast(self.device, self.precision):
             return self.network(pixel_values=inputs, **others)
 
-    def _expect_finite(self, output: Tensor) -> None:
-        if not torch.isfinite(output.sum(dtype=torch.float32)):
-            raise ModelError(f"{self.spec.key} has no finite output in {self.precision}; choose another precision.")
-
 
 class LogitsModel(_TransformersModel):
     """Networks that give every pixel a logit for each class: SegFormer, UPerNet, BEiT, DPT, MobileViT and the like."""
@@ -134,13 +130,13 @@ class LogitsModel(_TransformersModel):
 
     def postprocess(self, outputs: Tensor, size_hw: tuple[int, int]) -> list[Answer]:
         """The most probable class of every pixel."""
-        self._expect_finite(outputs)
+        expect_finite(outputs, self.spec.key, self.precision)
         labels, confidence = labels_from_logits(outputs, size_hw)
         return [Answer(*maps, None) for maps in zip(labels.cpu().numpy(), confidence.cpu().numpy(), strict=True)]
 
     def class_probabilities(self, outputs: Tensor, size_hw: tuple[int, int]) -> Iterator[Tensor]:
         """Of every pixel, in bands of rows."""
-        self._expect_finite(outputs)
+        expect_finite(outputs, self.spec.key, self.precision)
         return probabilities_from_logits(outputs, size_hw)
 
 
@@ -173,8 +169,8 @@ class QueriesModel(_TransformersModel):
 
     def postprocess(self, outputs: MaskQueries, size_hw: tuple[int, int]) -> list[Answer]:
         """Labels, and the segments of instance and panoptic models."""
-        self._expect_finite(outputs.class_logits)
-        self._expect_finite(outputs.mask_logits)
+        expect_finite(outputs.class_logits, self.spec.key, self.precision)
+        expect_finite(outputs.mask_logits, self.spec.key, self.precision)
         outputs = self._placed(outputs, size_hw)
         if self.spec.task == "semantic":
             return mask_queries.semantic(outputs, size_hw)
@@ -188,8 +184,8 @@ class QueriesModel(_TransformersModel):
 
     def class_probabilities(self, outputs: MaskQueries, size_hw: tuple[int, int]) -> Iterator[Tensor]:
         """Of every pixel, in bands of rows; where the task is semantic."""
-        self._expect_finite(outputs.class_logits)
-        self._expect_finite(outputs.mask_logits)
+        expect_finite(outputs.class_logits, self.spec.key, self.precision)
+        expect_finite(outputs.mask_logits, self.spec.key, self.precision)
         return mask_queries.class_probabilities(self._placed(outputs, size_hw), size_hw)
 
     def _placed(self, outputs: MaskQueries, size_hw: tuple[int, int]) -> MaskQueries:

@@ -5,8 +5,9 @@ pooling, suppression of overlapping boxes, sampling at places) stays in float32.
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from segdemo.errors import ModelError
 from segdemo.models import Precision
 from segdemo.models.checked_convolutions import replace_faulty
 
@@ -30,3 +31,9 @@ def autocast(device: str, precision: Precision) -> torch.autocast:
     """The context that a network runs in."""
     dtype = _DTYPES[precision]
     return torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32)
+
+
+def expect_finite(output: Tensor, key: str, precision: Precision) -> None:
+    """Raises `ModelError` where numbers of a model's output did not fit into the precision."""
+    if not torch.isfinite(output.sum(dtype=torch.float32)):
+        raise ModelError(f"{key} has no finite output in {precision}; choose another precision.")

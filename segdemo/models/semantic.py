@@ -19,7 +19,7 @@ from segdemo.labels import LabelSpace
 from segdemo.models import Answer, Precision
 from segdemo.models.catalog import ModelSpec
 from segdemo.models.normalising import normalised
-from segdemo.models.placing import autocast, place
+from segdemo.models.placing import autocast, expect_finite, place
 from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
 
@@ -130,11 +130,13 @@ class SemanticModel(NetworkModel):
 
     def postprocess(self, outputs: GridLogits, size_hw: tuple[int, int]) -> list[Answer]:
         """The most probable class of every pixel."""
+        expect_finite(outputs.logits, self.spec.key, self.precision)
         labels, confidence = labels_from_logits(outputs.logits, size_hw, outputs.input_hw)
         return [Answer(*maps, None) for maps in zip(labels.cpu().numpy(), confidence.cpu().numpy(), strict=True)]
 
     def class_probabilities(self, outputs: GridLogits, size_hw: tuple[int, int]) -> Iterator[Tensor]:
         """Of every pixel, in bands of rows."""
+        expect_finite(outputs.logits, self.spec.key, self.precision)
         return probabilities_from_logits(outputs.logits, size_hw, outputs.input_hw)
 
 
