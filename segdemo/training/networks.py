@@ -59,6 +59,7 @@ def checkpoint_folder(name: str) -> Path:
 def start_from(network: nn.Module, checkpoint: Path) -> int:
     """Copy a checkpoint into a network, whole where it is of the same network, else its ResNet or VGG trunk.
 
+    A network may have more queries than the checkpoint: the first ones are the checkpoint's, the others stay random.
     Returns how many tensors were taken. Raises `SegdemoError` where the two have nothing in common.
     """
     try:
@@ -69,11 +70,17 @@ def start_from(network: nn.Module, checkpoint: Path) -> int:
     if source.keys() != target.keys():
         source, target = trunk_tensors(source), trunk_tensors(target)
     shared = source.keys() & target.keys()
-    if not shared or any(source[name].shape != target[name].shape for name in shared):
+    places = {name: target[name][: len(source[name])] if _is_of_queries(name) else target[name] for name in shared}
+    if not shared or any(source[name].shape != place.shape for name, place in places.items()):
         raise SegdemoError(f"The checkpoint {checkpoint} has no trunk in common with this network.")
-    for name in shared:
-        target[name].copy_(source[name])
+    for name, place in places.items():
+        place.copy_(source[name])
     return len(shared)
+
+
+def _is_of_queries(name: str) -> bool:
+    """Whether a tensor has a row for each of Mask2Former's queries."""
+    return name.startswith(("model.transformer_module.queries_embedder.", "model.transformer_module.queries_features."))
 
 
 def trunk_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:

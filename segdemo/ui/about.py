@@ -1,14 +1,28 @@
 """What a model is: paper, licence, and scores, measured here and published apart from each other."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import pandas as pd
 import streamlit as st
 
+from segdemo import words
 from segdemo.models import weights
-from segdemo.models.catalog import TASKS, ModelSpec
+from segdemo.models.catalog import TASKS, ModelSpec, Task
 from segdemo.ui import cache, text
 from segdemo.ui.learn import links
+
+# A starter's scores that are told, by their names in its record.
+_SCORES: Final = {
+    "camvid_val_mean_iou": "mean IoU on CamVid val",
+    "scenes_mask_ap50": "mask AP50 on generated scenes",
+    "scenes_pq": "panoptic quality on generated scenes",
+}
+_TOLD: Final[dict[Task, tuple[str, ...]]] = {
+    "semantic": ("camvid_val_mean_iou",),
+    "instance": ("scenes_mask_ap50",),
+    "panoptic": ("camvid_val_mean_iou", "scenes_pq"),
+}
 
 
 def show(spec: ModelSpec) -> None:
@@ -44,10 +58,12 @@ def starter_note(specs: Sequence[ModelSpec]) -> None:
 
 
 def _measured(spec: ModelSpec) -> str | None:
-    """A starter's score by the record next to its weights: "FCN starter 62.5 % mean IoU on CamVid val"."""
+    """A starter's scores by the record next to its weights: "FCN starter 62.5 % mean IoU on CamVid val"."""
     record = cache.starter_record(str(weights.STARTERS / spec.checkpoint / "record.json"))
     if "scores" not in record:
         return None
-    if spec.task == "instance":
-        return f"{spec.title} {100 * record['scores']['scenes_mask_ap50']:.1f} % mask AP50 on generated scenes"
-    return f"{spec.title} {100 * record['scores']['camvid_val_mean_iou']:.1f} % mean IoU on CamVid val"
+
+    def told(*names: str) -> str:
+        return " and ".join(f"{words.percent(record['scores'][name])} {_SCORES[name]}" for name in names)
+
+    return f"{spec.title} {told(*_TOLD[spec.task])}"

@@ -97,6 +97,18 @@ def test_deeplabs_vgg_becomes_segnets_encoder(tmp_path: Path):
         assert torch.allclose(network.encoder[0](picture), source.trunk[:6](picture), atol=1e-5)
 
 
+def test_a_checkpoint_with_fewer_queries_gives_the_first_ones(tmp_path: Path):
+    network = networks.build("mask2former_small", CAMVID)
+    queries = {name for name in network.state_dict() if ".queries_" in name}
+    source = {name: t[:30].clone() if name in queries else t.clone() for name, t in network.state_dict().items()}
+    save_file(source, tmp_path / "model.safetensors")
+    larger = networks.build("mask2former_small", CAMVID)
+    assert len(queries) == 2
+    assert networks.start_from(larger, tmp_path) == len(source)
+    arrived = larger.state_dict()
+    assert all(torch.equal(arrived[name][:30] if name in queries else arrived[name], t) for name, t in source.items())
+
+
 def test_the_travelled_trunk_computes_the_same_in_the_other_library(tmp_path: Path):
     source = networks.build("fcn_small", CAMVID).eval()
     save_file(source.state_dict(), tmp_path / "model.safetensors")

@@ -40,7 +40,7 @@ def segformer_small(space: LabelSpace) -> SegformerForSemanticSegmentation:
 
 
 def mask2former_small(space: LabelSpace) -> Mask2FormerForUniversalSegmentation:
-    """Mask2Former over the thin ResNet of the torchvision starters with a fourth stage, 40 queries, 96 channels.
+    """Mask2Former over the thin ResNet of the torchvision starters with a fourth stage, 80 queries, 96 channels.
 
     A convolutional backbone learns from few pictures; a Swin of this size does not.
     """
@@ -61,7 +61,7 @@ def mask2former_small(space: LabelSpace) -> Mask2FormerForUniversalSegmentation:
         dim_feedforward=256,
         encoder_layers=2,
         decoder_layers=4,  # the first scores the queries before any attention: three attend, one per scale
-        num_queries=40,
+        num_queries=80,  # a generated street has up to 40 things
         train_num_points=2048,
     )
     return Mask2FormerForUniversalSegmentation(_name_classes(config, space))
