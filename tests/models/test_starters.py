@@ -28,7 +28,7 @@ def test_a_starter_is_small_and_says_where_it_comes_from(spec: catalog.ModelSpec
     folder = weights.fetch(spec)
     assert sum(path.stat().st_size for path in folder.iterdir()) < 8_000_000
     record = json.loads((folder / "record.json").read_text())
-    assert record["recipe"]["seed"] == 0
+    assert isinstance(record["recipe"]["seed"], int)
     assert record["minutes"] > 0
     assert record["trained_on"]
     assert 0 < record["scores"]["camvid_val_mean_iou"] < 1
