@@ -24,7 +24,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 from segdemo import devices, models
 from segdemo.images import InputImage
 from segdemo.models.architectures import published_configs
-from segdemo.models.fused_head import fuse_head
+from segdemo.models.from_transformers import quicken
 
 VARIANTS = ("network", "our network", "segdemo", "transformers")
 THRESHOLD = {"instance": 0.5, "panoptic": 0.8}
@@ -73,7 +73,7 @@ def _ways(key: str, device: str, size: str) -> dict[str, Callable[[], np.ndarray
     library = getattr(transformers, model.spec.architecture)(config).eval().requires_grad_(False)
     _make_restless(library)
     model.network = copy.deepcopy(library)
-    fuse_head(model.network)
+    quicken(model.network, device)
     for network in (library, model.network):
         network.to(device)
     if device == "cpu":

@@ -59,7 +59,8 @@ def checkpoint_folder(name: str) -> Path:
 def start_from(network: nn.Module, checkpoint: Path) -> int:
     """Copy a checkpoint into a network, whole where it is of the same network, else its ResNet or VGG trunk.
 
-    A network may have more queries than the checkpoint: the first ones are the checkpoint's, the others stay random.
+    Mask2Former may have more queries than the checkpoint: the first ones are the checkpoint's, the others stay random.
+    It may have more decoder layers: these repeat the checkpoint's, each looking at the scale that its original does.
     Returns how many tensors were taken. Raises `SegdemoError` where the two have nothing in common.
     """
     try:
@@ -67,6 +68,7 @@ def start_from(network: nn.Module, checkpoint: Path) -> int:
     except (OSError, ValueError) as error:
         raise SegdemoError(f"The checkpoint {checkpoint} to start from cannot be read: {error}.") from error
     target = network.state_dict()
+    source = _deepened(source, target)
     if source.keys() != target.keys():
         source, target = trunk_tensors(source), trunk_tensors(target)
     shared = source.keys() & target.keys()
@@ -76,6 +78,23 @@ def start_from(network: nn.Module, checkpoint: Path) -> int:
     for name, place in places.items():
         place.copy_(source[name])
     return len(shared)
+
+
+def _deepened(source: dict[str, Tensor], target: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The source with all the decoder layers of Mask2Former that the target has, its own over and over."""
+    depth = len({name.split(".")[0] for name in _in_layers(source)})
+    layers = {}
+    for name in _in_layers(target) if depth else ():
+        number, _, rest = name.partition(".")
+        original = f"{_DECODER_LAYERS}{int(number) % depth}.{rest}"
+        if original in source:
+            layers[_DECODER_LAYERS + name] = source[original]
+    return source | layers
+
+
+def _in_layers(state: dict[str, Tensor]) -> list[str]:
+    """Names of decoder layers' tensors from the layer's number on."""
+    return [name.removeprefix(_DECODER_LAYERS) for name in state if name.startswith(_DECODER_LAYERS)]
 
 
 def _is_of_queries(name: str) -> bool:
@@ -132,4 +151,5 @@ def _vgg_name(name: str) -> str | None:
     return None
 
 
+_DECODER_LAYERS = "model.transformer_module.decoder.layers."
 _TRUNK = {"conv1", "bn1", "layer1", "layer2", "layer3"}

@@ -109,6 +109,25 @@ def test_a_checkpoint_with_fewer_queries_gives_the_first_ones(tmp_path: Path):
     assert all(torch.equal(arrived[name][:30] if name in queries else arrived[name], t) for name, t in source.items())
 
 
+def test_a_checkpoint_with_fewer_decoder_layers_repeats_them(tmp_path: Path):
+    layer = "model.transformer_module.decoder.layers."
+    network = networks.build("mask2former_small", CAMVID)
+    source = {
+        name: t
+        for name, t in network.state_dict().items()
+        if not name.startswith(tuple(f"{layer}{n}" for n in (3, 4, 5)))
+    }
+    save_file(source, tmp_path / "model.safetensors")
+    deeper = networks.build("mask2former_small", CAMVID)
+    assert networks.start_from(deeper, tmp_path) == len(network.state_dict())
+    arrived = deeper.state_dict()
+    originals = [name for name in source if name.startswith(layer)]
+    assert all(torch.equal(arrived[name], source[name]) for name in source)
+    for name in originals:
+        number, _, rest = name.removeprefix(layer).partition(".")
+        assert torch.equal(arrived[f"{layer}{int(number) + 3}.{rest}"], source[name])
+
+
 def test_the_travelled_trunk_computes_the_same_in_the_other_library(tmp_path: Path):
     source = networks.build("fcn_small", CAMVID).eval()
     save_file(source.state_dict(), tmp_path / "model.safetensors")

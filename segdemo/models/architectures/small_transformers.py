@@ -60,7 +60,7 @@ def mask2former_small(space: LabelSpace) -> Mask2FormerForUniversalSegmentation:
         encoder_feedforward_dim=192,
         dim_feedforward=256,
         encoder_layers=2,
-        decoder_layers=4,  # the first scores the queries before any attention: three attend, one per scale
+        decoder_layers=7,  # the first scores the queries before any attention: six attend, two per scale
         num_queries=80,  # a generated street has up to 40 things
         train_num_points=2048,
     )
