@@ -22,7 +22,9 @@ def test_samples_are_the_librarys_also_at_the_edge_and_far_outside(reach):
     shares = torch.rand(2, 11, 4, 3, 5, generator=draw)
     sides = torch.tensor([(width, height) for height, width in SHAPES])[:, None]
     expected = multi_scale_deformable_attention(values, SHAPES, where, shares)
-    torch.testing.assert_close(weighted_sums(values, SHAPES, where * sides, shares), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        weighted_sums(values, SHAPES, *(where * sides).unbind(-1), shares), expected, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_exactly_on_the_borders_and_corners():
@@ -32,7 +34,7 @@ def test_exactly_on_the_borders_and_corners():
     shares = torch.ones(1, 49, 1, 3, 1)
     sides = torch.tensor([(width, height) for height, width in SHAPES])[:, None]
     expected = multi_scale_deformable_attention(values, SHAPES, where / sides, shares)
-    torch.testing.assert_close(weighted_sums(values, SHAPES, where, shares), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(weighted_sums(values, SHAPES, *where.unbind(-1), shares), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
