@@ -17,6 +17,7 @@ class Recipe:
         decides the loss and the score (see `tasks`).
     start_from: a starter's name or a checkpoint folder to begin with: whole where it is of the same network, else its
         ResNet trunk; "" for random weights.
+    class_weighting: how strongly the loss prefers rare classes: 0 not at all, 1 by inverse frequency.
     scenes: share of generated street scenes in each batch; scene_pool: how many different ones.
     picture_hw: size the pictures are kept at; crop_hw: size trained on; zoom: range of the random magnification.
     mixing: share of the crops that get some classes of another crop pasted over them.
