@@ -41,24 +41,27 @@ class SampledAttention(nn.Module):
         hidden_states: Tensor,
         encoder_hidden_states: Tensor,
         position_embeddings: Tensor,
-        spatial_shapes_list: list[tuple[int, int]],
+        spatial_shapes: Tensor | None = None,
+        spatial_shapes_list: list[tuple[int, int]] | None = None,
         **_: Any,
     ) -> tuple[Tensor, None]:
         """What every place of the scales sees of all of them: (N, S, C) to (N, S, C), the scales one after the other.
 
-        spatial_shapes_list: (height, width) of each scale. The pictures fill their inputs: nothing is masked. Where the
-        places are is taken from the scales in float32; transformers tells it in the network's dtype, and in bfloat16
-        some are a quarter of a pixel off.
+        spatial_shapes_list: (height, width) of each scale, or else they are the rows of `spatial_shapes`. The pictures
+        fill their inputs: nothing is masked. Where the places are is taken from the scales in float32; transformers
+        tells it in the network's dtype, and in bfloat16 some are a quarter of a pixel off.
         """
         own, queries = self.attention, hidden_states + position_embeddings
+        # transformers 5.17 gives OneFormer's shapes as a tensor alone.
+        shapes_hw = spatial_shapes_list or [tuple(shape) for shape in spatial_shapes.tolist()]  # type: ignore[union-attr]
         told = F.linear(queries, self.get_buffer("weight"), self.get_buffer("bias")).float()
         x, y, shares = (part.unflatten(-1, (own.n_heads, own.n_levels, own.n_points)) for part in told.chunk(3, -1))
-        centre_x, centre_y = _centres(spatial_shapes_list)
-        heights, widths = (_columns(sides, x) for sides in zip(*spatial_shapes_list, strict=True))
+        centre_x, centre_y = _centres(shapes_hw)
+        heights, widths = (_columns(sides, x) for sides in zip(*shapes_hw, strict=True))
         x = torch.addcmul(x.flatten(2), centre_x, widths).view_as(shares)
         y = torch.addcmul(y.flatten(2), centre_y, heights).view_as(shares)
         values = own.value_proj(encoder_hidden_states).float().unflatten(-1, (own.n_heads, -1))
-        seen = weighted_sums(values, spatial_shapes_list, x, y, _softmax(shares))
+        seen = weighted_sums(values, shapes_hw, x, y, _softmax(shares))
         return own.output_proj(seen.to(queries.dtype)), None
 
 
