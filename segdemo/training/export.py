@@ -17,7 +17,7 @@ from segdemo.training.augment import MEAN, STD
 from segdemo.training.recipe import Recipe
 
 # The authors' 0.8 and 0.8 are for networks whose masks hardly overlap. With them the Mask2Former starter leaves parts
-# of a picture without a class: 0.61 mean IoU on CamVid val, and 0.66 with these.
+# of a picture without a class: 0.67 mean IoU on CamVid val, and 0.70 with these.
 _RULE = PanopticRule(threshold=0.5, overlap_mask_area_threshold=0.4)
 _DIVISOR = 32  # the coarsest stride of the transformers
 

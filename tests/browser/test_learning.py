@@ -27,6 +27,7 @@ def blended(class_name, opacity):
 
 
 def point(stage, across, down):
+    expect(stage).to_be_visible()  # while an upload replaces the picture there is none for a moment
     box = stage.bounding_box()
     stage.click(position={"x": across * box["width"], "y": down * box["height"]})
 
