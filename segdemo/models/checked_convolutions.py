@@ -31,8 +31,7 @@ def replace_faulty(network: nn.Module) -> list[str]:
     """Give a bfloat16 network on the CPU its `Float32Convolution`s where this processor needs them; their names."""
     faulty = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d) and _is_faulty(module)]
     for name in faulty:
-        parent, _, child = name.rpartition(".")
-        setattr(network.get_submodule(parent), child, Float32Convolution(network.get_submodule(name)))  # type: ignore[arg-type]
+        network.set_submodule(name, Float32Convolution(network.get_submodule(name)))  # type: ignore[arg-type]
     return faulty
 
 

@@ -84,7 +84,8 @@ def weighted_sums(values: Tensor, shapes_hw: list[tuple[int, int]], x: Tensor, y
 
     of_head = torch.arange(heads).repeat_interleave(shares[0, 0, 0].numel())
     of_picture = torch.arange(count).view(-1, 1, 1) * table.shape[1] * heads
-    row = torch.addcmul(left, top, widths + 2).int()
+    # A place that is no number needs a row as well; its weight is none either, and says so in the answer.
+    row = torch.addcmul(left, top, widths + 2).nan_to_num_().int()
     row = row.mul_(heads).add_((_columns(starts, shares) * heads + of_head + of_picture).int())
     next_line = ((widths + 2) * heads).int()
 
@@ -134,5 +135,4 @@ def sample_by_rows(network: nn.Module) -> None:
     """Give a network on the CPU that is not trained on its `SampledAttention`s."""
     for name, module in list(network.named_modules()):
         if isinstance(module, _DEFORMABLE):
-            parent, _, child = name.rpartition(".")
-            setattr(network.get_submodule(parent), child, SampledAttention(module))
+            network.set_submodule(name, SampledAttention(module))

@@ -37,6 +37,17 @@ def test_exactly_on_the_borders_and_corners():
     torch.testing.assert_close(weighted_sums(values, SHAPES, *where.unbind(-1), shares), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_places_that_are_no_numbers_give_none():
+    """And no row outside the table: a network that overflows is told from its output."""
+    values, shares = torch.ones(1, PLACES, 3, 3), torch.ones(1, 4, 3, 3, 5)
+    x = torch.ones_like(shares)
+    x[0, 1, 0, 2, 3] = torch.nan
+    x[0, 2, 1, 0, 0] = torch.inf
+    answer = weighted_sums(values, SHAPES, x, torch.ones_like(x), shares)
+    assert answer[0, 1, :3].isnan().all()
+    assert answer.isnan().sum() == 3
+
+
 @pytest.mark.parametrize(
     ("network", "others"),
     [
