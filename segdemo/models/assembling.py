@@ -18,10 +18,11 @@ from segdemo.errors import ModelError
 from segdemo.extras import Extras, Tta
 from segdemo.images import InputImage
 from segdemo.models import Answer, Model, dense_crf
+from segdemo.models.resizing import numbered
 from segdemo.models.stages import Stages
 from segdemo.models.stitching import Piece, stitched
 from segdemo.models.tiling import Rows, Span, mean, side_by_side, spans, stacked
-from segdemo.models.upsampling import labels_from_probabilities, numbered
+from segdemo.models.upsampling import labels_from_probabilities
 
 MOST_REFINED: Final = 500_000_000  # class probabilities of a picture that a dense CRF may hold: it takes several copies
 _TINY: Final = 1e-30

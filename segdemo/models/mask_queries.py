@@ -25,10 +25,9 @@ from torch import Tensor
 from segdemo.labels import VOID
 from segdemo.models import SCORE_THRESHOLD, Answer
 from segdemo.models.painting import Instance, paint
-from segdemo.models.upsampling import (
+from segdemo.models.resizing import (
     blended_rows,
     blocks_of_rows,
-    first_maximum_,
     numbered,
     reach,
     resized_rows,
@@ -37,6 +36,7 @@ from segdemo.models.upsampling import (
     source_rows,
     widened,
 )
+from segdemo.models.upsampling import first_maximum_
 from segdemo.prediction import Segments
 
 PANOPTIC_RULE = "panoptic_rule"  # in a checkpoint's config.json: the fields of its `PanopticRule`

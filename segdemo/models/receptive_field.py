@@ -54,7 +54,7 @@ def reach(field: np.ndarray, place_yx: tuple[int, int], share: float) -> float:
 def _score(model: Model, outputs: Any, size_hw: tuple[int, int], place_yx: tuple[int, int]) -> Any:
     """The one number of the output that decides what stands at the place: a tensor without dimensions."""
     from segdemo.models.mask_queries import MaskQueries
-    from segdemo.models.upsampling import resized_window
+    from segdemo.models.resizing import resized_window
 
     window = [slice(at, at + 1) for at in place_yx]
     if isinstance(outputs, MaskQueries):

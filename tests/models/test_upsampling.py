@@ -2,15 +2,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from segdemo.models import upsampling
-from segdemo.models.upsampling import (
-    blocks_of_rows,
-    first_maximum_,
-    labels_from_logits,
-    reach,
-    resized_rows,
-    resized_window,
-)
+from segdemo.models import resizing
+from segdemo.models.contenders import blocks_of_contenders
+from segdemo.models.resizing import blocks_of_rows, reach, resized_rows, resized_window
+from segdemo.models.upsampling import first_maximum_, labels_from_logits
 
 
 def plainly(logits, size_hw):
@@ -45,10 +40,59 @@ def test_labels_and_confidence_equal_resizing_everything_first(shape, size_hw, d
 def test_the_size_of_the_bands_changes_nothing(monkeypatch, budget):
     logits = torch.randn(2, 9, 13, 17, generator=torch.Generator().manual_seed(2))
     expected = labels_from_logits(logits, (50, 40))
-    monkeypatch.setattr(upsampling, "_BAND_BYTES_CPU", budget)
+    monkeypatch.setattr(resizing, "_BAND_BYTES_CPU", budget)
     found = labels_from_logits(logits, (50, 40))
     assert torch.equal(found[0], expected[0])
     assert torch.equal(found[1], expected[1])
+
+
+def of_many_classes(spread, size_hw=(20, 30), classes=150):
+    """Smooth scores of which one or the other class leads, as of a trained network."""
+    coarse = torch.randn(2, classes, 5, 6, generator=torch.Generator().manual_seed(4)) * spread
+    return F.interpolate(coarse, size_hw, mode="bicubic")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("size_hw", [(640, 480), (907, 701)])
+@pytest.mark.parametrize("spread", [0.05, 20.0])  # all classes about equal; few in front
+def test_of_many_classes_only_those_that_can_win_are_resized_and_the_answer_is_the_same(spread, size_hw, dtype):
+    logits = of_many_classes(spread).to(dtype)
+    blocks = list(blocks_of_contenders(logits, size_hw))
+    assert sum(block.scores.numel() for block in blocks) < 0.4 * 2 * 150 * size_hw[0] * size_hw[1]
+    labels, confidence = labels_from_logits(logits, size_hw)
+    expected_labels, expected_confidence = plainly(logits, size_hw)
+    assert (labels == expected_labels).float().mean() > 0.99998  # equal but for rounding
+    assert torch.allclose(confidence.float(), expected_confidence, rtol=1.5e-3)
+
+
+def test_blocks_of_contenders_cover_every_pixel_once():
+    seen = torch.zeros(2, 641, 487, dtype=torch.int)
+    for block in blocks_of_contenders(of_many_classes(20.0), (641, 487)):
+        assert block.scores.shape == (len(block.classes), *seen[block.place].shape)
+        seen[block.place] += 1
+    assert torch.all(seen == 1)
+
+
+def test_of_many_equal_classes_the_first_wins():
+    logits = of_many_classes(20.0)
+    logits[:, 75:] = logits[:, :75]
+    assert blocks_of_contenders(logits, (907, 701)) is not None
+    assert labels_from_logits(logits, (907, 701))[0].max() < 75
+
+
+@pytest.mark.parametrize(
+    ("logits", "size_hw"),
+    [
+        (of_many_classes(30.0, classes=20), (301, 407)),  # too few classes to pay
+        (of_many_classes(30.0), (40, 60)),  # hardly larger
+        (torch.randn(1, 150, 20, 30), (301, 407)),  # any class may win anywhere
+        (of_many_classes(400.0), (301, 407)),  # exponentials of one corner vanish beside those of another
+        (torch.randn(1, 150, 1, 30), (100, 407)),  # no gap between rows
+    ],
+)
+def test_where_looking_for_contenders_does_not_pay_all_classes_are_resized(logits, size_hw):
+    assert blocks_of_contenders(logits, size_hw) is None
+    assert torch.equal(labels_from_logits(logits, size_hw)[0], plainly(logits, size_hw)[0])
 
 
 def test_resized_rows_are_those_of_interpolate():
