@@ -16,6 +16,7 @@ Where transformers' image processors do otherwise, the authors' code is followed
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import torch
@@ -290,8 +291,11 @@ def _contest(queries: MaskQueries, scores: Tensor, size_hw: tuple[int, int]) -> 
     owners = torch.full(size_hw, VOID, dtype=torch.uint8, device=scores.device)
     confidence = torch.zeros(size_hw, dtype=torch.float16, device=scores.device)
     own, won = torch.zeros((2, count), dtype=torch.long, device=scores.device)
-    for block in _blocks(queries, size_hw[0]) if count else ():
-        rivals, masks, first = _rivals(queries, scores, size_hw, block)
+    if not count:
+        return owners, confidence, won / own
+    limits = _limits(queries, scores)
+    for block in _blocks(queries, size_hw[0]):
+        rivals, masks, first = _rivals(queries, limits, size_hw, block)
         height = rows_per_band(masks, size_hw[1])
         for top in range(block.start, block.stop, height):
             rows = slice(top, min(top + height, block.stop))
@@ -317,23 +321,49 @@ def _blocks(queries: MaskQueries, height: int) -> list[slice]:
     return [slice(top, min(top + size, height)) for top in range(0, height, size)]
 
 
-def _rivals(queries: MaskQueries, scores: Tensor, size_hw: tuple[int, int], rows: slice) -> tuple[Tensor, Tensor, int]:
+@dataclass(frozen=True)
+class _Limits:
+    """What a block's rivals are told from, for each row of the masks as the network gives them.
+
+    highest: the largest logit of each query, (K, h). most: the same as score × mask probability. surely: what the
+    winner of any place around has at least, (h,).
+    """
+
+    highest: Tensor
+    most: Tensor
+    surely: Tensor
+
+
+def _limits(queries: MaskQueries, scores: Tensor) -> _Limits:
+    """What is interpolated lies between its neighbours, which lie side by side."""
+    masks, input_hw = queries.mask_logits[0].float(), queries.input_hw
+    span = max(1, *(math.ceil(m / i) for m, i in zip(masks.shape[1:], input_hw, strict=True)))
+    lowest = _lowest_around(_lowest_around(masks, span, 1), span, 2)
+    highest = masks.amax(2)
+    surely = (lowest.sigmoid_() * scores.view(-1, 1, 1)).amax(0).amin(1)
+    return _Limits(highest, highest.sigmoid() * scores[:, None], surely)
+
+
+def _lowest_around(masks: Tensor, span: int, dim: int) -> Tensor:
+    """The least of each place and `span` neighbours on both sides of it, along one dimension."""
+    padding = (span, span) if dim == masks.ndim - 1 else (0, 0, span, span)
+    padded = F.pad(masks, padding, value=math.inf)
+    return reduce(torch.minimum, (padded.narrow(dim, i, masks.shape[dim]) for i in range(2 * span + 1)))
+
+
+def _rivals(queries: MaskQueries, limits: _Limits, size_hw: tuple[int, int], rows: slice) -> tuple[Tensor, Tensor, int]:
     """Those queries that count in rows of the picture, and their masks there.
 
-    Others neither win a pixel of them nor have one in their mask. That is told from the masks as the network gives
-    them: what is interpolated lies between its neighbours, which lie side by side.
+    Others neither win a pixel of them nor have one in their mask.
     Returns the queries (R,) int64, ascending; their logits (1, R, any, W), as wide as the picture, in the rows of the
     network's input that these are made of; and the first of those rows.
     """
     masks, input_hw, (filled_height, filled_width) = queries.mask_logits, queries.input_hw, queries.content_hw
     inner = source_rows(filled_height, size_hw[0], rows)
     outer = source_rows(masks.shape[2], input_hw[0], inner)
-    near = masks[:, :, outer].float()
-    highest = near.amax((0, 2, 3))
-    span = max(1, *(math.ceil(m / i) for m, i in zip(masks.shape[2:], input_hw, strict=True)))
-    lowest = -F.max_pool2d(-near, 2 * span + 1, stride=1, padding=span)
-    surely = (lowest.sigmoid() * scores.view(-1, 1, 1)).amax(1).amin()
-    rivals = ((highest >= 0) | (highest.sigmoid() * scores >= _NEARLY * surely)).nonzero()[:, 0]
+    inside = limits.highest[:, outer].amax(1) >= 0
+    ahead = limits.most[:, outer].amax(1) >= _NEARLY * limits.surely[outer].amin()
+    rivals = (inside | ahead).nonzero()[:, 0]
     wide = widened(masks[:, rivals, outer], input_hw[1])
     at_input = blended_rows(wide, outer.start, masks.shape[2], input_hw[0], inner)
     return rivals, widened(at_input[..., :filled_width], size_hw[1]), inner.start

@@ -6,6 +6,7 @@ while it is still in the processor's cache. The arithmetic is that of
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -121,13 +122,15 @@ def _resized_side(maps: Tensor, dim: int, target: int, window: slice) -> Tensor:
     return torch.lerp(maps.index_select(dim, first), maps.index_select(dim, second), weight)
 
 
+@lru_cache(maxsize=64)
 def taps(source: int, target: int) -> tuple[Tensor, Tensor]:
     """Where the pixels of a target side lie on the source side: the source pixel before each (float32, whole numbers),
     and the weight of the one after it. Computed in float32, as `interpolate` does.
     """
-    position = ((torch.arange(target) + 0.5) * (source / target) - 0.5).clamp_(min=0)
-    before = position.floor().clamp_(max=source - 1)
-    return before, position - before
+    with torch.inference_mode(False):  # what is kept may be used where gradients are wanted
+        position = ((torch.arange(target) + 0.5) * (source / target) - 0.5).clamp_(min=0)
+        before = position.floor().clamp_(max=source - 1)
+        return before, position - before
 
 
 def rows_per_band(maps: Tensor, width: int) -> int:
