@@ -9,7 +9,7 @@ from segdemo.datasets.street_scenes import street_scene
 from segdemo.errors import ModelError
 from segdemo.extras import Extras
 from segdemo.images import InputImage
-from segdemo.models import assembling, catalog, dense_crf, upsampling
+from segdemo.models import assembling, catalog, dense_crf, resizing, upsampling
 from segdemo.models.assembling import VIEWS, View
 from segdemo.models.stages import Stages
 from segdemo.models.upsampling import labels_from_probabilities, probabilities_from_logits
@@ -136,7 +136,7 @@ def test_scaled_views_reach_the_network_at_their_scale(loaded):
 
 def test_no_probabilities_of_a_whole_picture_are_held(monkeypatch):
     """Bands keep to their budget, and of two rows of tiles only coarse outputs are held."""
-    monkeypatch.setattr(upsampling, "_BAND_BYTES_CPU", 4 * 3 * 64 * 2)  # two rows of a tile
+    monkeypatch.setattr(resizing, "_BAND_BYTES_CPU", 4 * 3 * 64 * 2)  # two rows of a tile
     picture = image(np.zeros((600, 200, 3), np.uint8))
     with devices.inference("cpu"):
         stages, asked = Stages(Colours()), []
