@@ -13,7 +13,7 @@ from transformers import Mask2FormerImageProcessor
 
 from segdemo import devices
 from segdemo.labels import COCO_PANOPTIC
-from segdemo.models import mask_queries
+from segdemo.models import panoptic_contest
 from segdemo.models.mask_queries import MaskQueries
 
 SIZE_HW = (768, 1024)
@@ -27,7 +27,7 @@ def main() -> None:
     )
     processor = Mask2FormerImageProcessor()
     ways = {
-        "segdemo": lambda: mask_queries.panoptic(outputs, SIZE_HW, COCO_PANOPTIC.things),
+        "segdemo": lambda: panoptic_contest.panoptic(outputs, SIZE_HW, COCO_PANOPTIC.things),
         "transformers": lambda: processor.post_process_panoptic_segmentation(
             theirs_in, threshold=0.8, label_ids_to_fuse=set(range(133)) - COCO_PANOPTIC.things, target_sizes=[SIZE_HW]
         ),

@@ -19,7 +19,8 @@ from segdemo.errors import ModelError, SegdemoError
 from segdemo.extras import Extras
 from segdemo.models import catalog
 from segdemo.models.from_transformers import QueriesModel
-from segdemo.models.mask_queries import SETTLED, MaskQueries, panoptic, settled
+from segdemo.models.mask_queries import SETTLED, MaskQueries, settled
+from segdemo.models.panoptic_contest import panoptic
 from segdemo.published_times import PUBLISHED
 from segdemo.results import Results
 

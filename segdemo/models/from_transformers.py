@@ -34,15 +34,17 @@ from segdemo.models import (
     catalog,
     checkpoint_config,
     mask_queries,
+    panoptic_contest,
     preprocessing,
     weights,
 )
 from segdemo.models.architectures import published_configs
 from segdemo.models.catalog import ModelSpec, Task
 from segdemo.models.fused_head import fuse_head
-from segdemo.models.mask_queries import PANOPTIC_RULE, SETTLED, MaskQueries, PanopticRule
+from segdemo.models.mask_queries import SETTLED, MaskQueries
 from segdemo.models.masked_decoder import decode_lightly
 from segdemo.models.output_kinds import LOGITS, QUERIES
+from segdemo.models.panoptic_contest import PANOPTIC_RULE, PanopticRule
 from segdemo.models.placing import autocast, expect_finite, place
 from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.sampled_attention import sample_by_rows
@@ -186,7 +188,7 @@ class QueriesModel(_TransformersModel):
             return mask_queries.semantic(outputs, size_hw)
         if self.spec.task == "instance":
             return mask_queries.instances(outputs, size_hw, self.score_threshold)
-        return mask_queries.panoptic(outputs, size_hw, self.space.things, self._rule())
+        return panoptic_contest.panoptic(outputs, size_hw, self.space.things, self._rule())
 
     def _rule(self) -> PanopticRule:
         """The checkpoint's own, where `training.export` wrote one into its configuration."""

@@ -12,7 +12,7 @@ from transformers import Mask2FormerForUniversalSegmentation, PreTrainedModel
 
 from segdemo.errors import SegdemoError
 from segdemo.labels import LabelSpace
-from segdemo.models.mask_queries import PANOPTIC_RULE, PanopticRule
+from segdemo.models.panoptic_contest import PANOPTIC_RULE, PanopticRule
 from segdemo.training.augment import MEAN, STD
 from segdemo.training.recipe import Recipe
 

@@ -1,7 +1,7 @@
 """Queries planted by hand, and the authors' own procedure (github.com/facebookresearch/Mask2Former) on random ones.
 
 transformers' post-processing is a reference only in part: it resizes masks to 384×384 whatever the network's input, and
-its panoptic and instance rules differ from the authors' (see `segdemo.models.mask_queries`).
+its panoptic and instance rules differ from the authors' (see `segdemo.models.mask_queries` and `panoptic_contest`).
 """
 
 from types import SimpleNamespace
@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from transformers import Mask2FormerImageProcessor
 
 from segdemo.labels import VOID
-from segdemo.models import mask_queries
-from segdemo.models.mask_queries import MaskQueries, PanopticRule, instances, panoptic, semantic
+from segdemo.models import panoptic_contest
+from segdemo.models.mask_queries import MaskQueries, instances, semantic
+from segdemo.models.panoptic_contest import PanopticRule, panoptic
 
 CLASSES = 4  # 0 and 1 are stuff, 2 and 3 are things
 THINGS = frozenset({2, 3})
@@ -267,14 +268,14 @@ def test_half_precision_is_read_and_left_as_it_was(read):
 
 def test_a_hundred_queries_on_a_large_picture_are_never_all_held_at_its_size(monkeypatch):
     largest = []
-    blended = mask_queries.blended_rows
+    blended = panoptic_contest.blended_rows
 
     def watched(*arguments):
         band = blended(*arguments)
         largest.append(band.numel())
         return band
 
-    monkeypatch.setattr(mask_queries, "blended_rows", watched)
+    monkeypatch.setattr(panoptic_contest, "blended_rows", watched)
     queries = random_queries(7, queries=100)
     queries.class_logits[..., 2] = 20
     panoptic(queries, (600, 800), THINGS)
