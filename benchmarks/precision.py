@@ -1,23 +1,26 @@
 """What half precision changes and what it gains: `python -m benchmarks.precision [--data FOLDER] [KEY ...]`.
 
 Each starter answers the same pictures in fp32 and in bf16: the share of pixels whose label differs, mean IoU of both
-(pixels pooled, MMSegmentation's convention) and, in turns, the median times of the forward pass. Pictures: generated
-scenes that no starter learned from, or a labelled folder.
+(pixels pooled, MMSegmentation's convention), PQ of a panoptic model or mask AP50 of an instance model, and, in turns,
+the median times of the forward pass. Pictures: generated scenes that no starter learned from, or a labelled folder.
 """
 
 import argparse
+import math
 import statistics
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
 from segdemo import devices, models
+from segdemo.average_precision import average_precision
 from segdemo.class_mapping import mapping
-from segdemo.confusion import ClassCounts, count
 from segdemo.datasets import open_dataset
 from segdemo.labels import LabelSpace
 from segdemo.models import catalog
 from segdemo.sample import Sample
+from segdemo.scoring import PictureScores, add, score
 
 SCENES = "street-scenes:20"
 PRECISIONS: tuple[models.Precision, models.Precision] = ("fp32", "bf16")
@@ -33,7 +36,8 @@ def main() -> None:
     dataset, device = open_dataset(arguments.data), devices.choose(arguments.device)
     samples = [dataset.read(i) for i in range(min(len(dataset), arguments.pictures))]
     print(f"{devices.describe(device)}, {devices.threads()} threads, {len(samples)} pictures of {dataset.name}")
-    print("model                    labels differ %   mean IoU fp32    bf16   forward ms fp32    bf16  times as fast")
+    columns = "labels differ %   mean IoU fp32    bf16   segments fp32    bf16   forward ms fp32    bf16  times as fast"
+    print(f"{'model':24} {columns}")
     for key in arguments.keys or [spec.key for spec in catalog.CATALOG if spec.source == "starter"]:
         _report(key, device, samples, dataset.space)
 
@@ -41,8 +45,8 @@ def main() -> None:
 def _report(key: str, device: str, samples: Sequence[Sample], space: LabelSpace) -> None:
     pair = [models.load(key, device, precision) for precision in PRECISIONS]
     common = mapping(space, pair[0].space)
-    counts: list[ClassCounts | None] = [None, None]
-    seconds: list[list[float]] = [[], []]
+    scores: tuple[list[PictureScores], ...] = ([], [])
+    seconds: tuple[list[float], ...] = ([], [])
     different = pixels = 0
     for sample in samples:
         labels = []
@@ -50,20 +54,25 @@ def _report(key: str, device: str, samples: Sequence[Sample], space: LabelSpace)
             [prediction] = models.predict(model, [sample.image])
             labels.append(prediction.labels)
             seconds[i].append(prediction.times.forward_s)
-            if sample.labels is not None:
-                truth, answer = common.truth(sample.labels), common.prediction(prediction.labels)
-                counted = count(truth, answer, len(common.space.classes))
-                so_far = counts[i]
-                counts[i] = counted if so_far is None else so_far + counted
+            scores[i].append(score(sample, prediction, model.spec.task, common))
         different += int(np.count_nonzero(labels[0] != labels[1]))
         pixels += labels[0].size
     exact, half = (statistics.median(one) for one in seconds)
-    first, second = (one.mean_iou().value if one is not None else float("nan") for one in counts)
+    (first, of_segments), (second, of_half) = (_qualities(one, len(common.space.classes)) for one in scores)
     print(
-        f"{key:24} {100 * different / pixels:15.3f} {first:15.4f} {second:7.4f} {1e3 * exact:17.1f} {1e3 * half:7.1f}"
-        f" {exact / half:14.2f}",
+        f"{key:24} {100 * different / pixels:15.3f} {first:15.4f} {second:7.4f} {of_segments:15.4f} {of_half:7.4f}"
+        f" {1e3 * exact:17.1f} {1e3 * half:7.1f} {exact / half:14.2f}",
         flush=True,
     )
+
+
+def _qualities(scores: list[PictureScores], classes: int) -> tuple[float, float]:
+    """Mean IoU, then panoptic quality or mask AP50, whichever the model's answers have."""
+    total, answers = reduce(add, scores), [one.instances for one in scores if one.instances is not None]
+    mean_iou = total.classes.mean_iou().value if total.classes is not None else math.nan
+    if total.panoptic is not None:
+        return mean_iou, total.panoptic.quality().pq
+    return mean_iou, average_precision(answers, classes).ap50 if answers else math.nan
 
 
 if __name__ == "__main__":

@@ -30,8 +30,7 @@ class FakeModel:
         self.spec, self.only = catalog.find(key), only
         self.space, self.device = self.spec.space, device
         # "auto" as on a processor with units for bf16, whatever this one has.
-        usual = "bf16" if self.spec.task == "semantic" else "fp32"
-        self.precision = usual if precision == "auto" else precision
+        self.precision = "bf16" if precision == "auto" else precision
         self.looked_at: list[str] = []
 
     def compile(self) -> None:

@@ -107,19 +107,18 @@ def load(
     """
     spec = catalog.find(key)
     where = devices.choose(device)
-    chosen = usual_precision(spec, where) if precision == "auto" else precision
+    chosen = usual_precision(where) if precision == "auto" else precision
     devices.check_precision(where, chosen)
     return _adapter(spec)(spec, where, chosen, weights == "trained", progress, score_threshold)
 
 
-def usual_precision(spec: ModelSpec, device: str) -> Precision:
+def usual_precision(device: str) -> Precision:
     """The fastest precision on a device, as `devices.choose` names it, that leaves a model's answers as they are.
 
-    bf16 for semantic models on a CPU with units for it: with the starters there, less than 0.4 % of the labels of
-    CamVid val change, mean IoU by less than 0.0005, and the network takes 0.34 to 0.83 of the time. Instance and
-    panoptic models keep fp32: how much theirs change depended on the weights. `benchmarks/precision.py` measures it.
+    bf16 on a CPU with units for it: with the starters there, fewer than 0.5 % of the labels change, mean IoU by less
+    than 0.001, and the network takes 0.4 to 0.85 of the time. `benchmarks/precision.py` measures it.
     """
-    return "bf16" if spec.task == "semantic" and devices.has_bf16_matrices(device) else "fp32"
+    return "bf16" if devices.has_bf16_matrices(device) else "fp32"
 
 
 def predict(

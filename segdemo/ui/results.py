@@ -133,18 +133,11 @@ def times_caption(runs: Sequence[Run]) -> str:
     """What exactly was timed."""
     size_hw = runs[0].prediction.labels.shape
     cold = [catalog.find(run.prediction.model).title for run in runs if not run.warm]
-    where = f"{text.plain(cache.device_name(runs[0].device))}, {_precisions(runs)}{_extras(runs)}"
+    where = f"{text.plain(cache.device_name(runs[0].device))}, {runs[0].precision}{_extras(runs)}"
     caption = f"One run at {size_hw[1]} × {size_hw[0]} pixels on {where}"
     if not cold:
         return f"{caption}, after a warm-up run."
     return f"{caption}. The first run after loading, which is slower than later ones: {', '.join(cold)}."
-
-
-def _precisions(runs: Sequence[Run]) -> str:
-    """The one of all models, "bf16", or each's own: "FCN starter in bf16, Mask2Former starter in fp32"."""
-    if len({run.precision for run in runs}) == 1:
-        return runs[0].precision
-    return ", ".join(f"{text.plain(catalog.title(run.prediction.model))} in {run.precision}" for run in runs)
 
 
 def _extras(runs: Sequence[Run]) -> str:
