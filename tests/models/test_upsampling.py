@@ -148,6 +148,14 @@ def test_classes_that_differ_in_the_last_bit_are_told_apart():
     assert first.tolist() == [[[2, 1]]]
 
 
+@pytest.mark.parametrize("classes", [1, 2, 3, 19, 47, 48, 49, 150, 254, 255])
+def test_any_number_of_classes_and_ties_give_the_labels_of_the_plain_way(classes):
+    """A label space has 255 classes at most. Whole numbers make ties, within and between the cells of the grid."""
+    logits = of_many_classes(20.0, classes=classes)[:1].round()
+    labels, _ = labels_from_logits(logits, (307, 411))
+    assert (labels == plainly(logits, (307, 411))[0]).float().mean() > 0.9999  # equal but for rounding
+
+
 def test_the_last_of_255_classes_can_win():
     logits = torch.zeros(1, 255, 2, 2)
     logits[:, 254] = 30
