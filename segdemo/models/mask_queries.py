@@ -23,7 +23,7 @@ from torch import Tensor
 from segdemo.models import SCORE_THRESHOLD, Answer
 from segdemo.models.painting import Instance, paint
 from segdemo.models.resizing import blocks_of_rows, numbered, reach, resized_rows, resized_window
-from segdemo.models.upsampling import first_maximum_
+from segdemo.models.upsampling import first_maximum_, id_dtype
 
 SETTLED = 20  # queries that find something where postprocessing is timed
 MOST_INSTANCES = 100  # of a picture, as in COCO's evaluation
@@ -76,9 +76,9 @@ def semantic(queries: MaskQueries, size_hw: tuple[int, int]) -> list[Answer]:
 
 
 def _semantic(queries: MaskQueries, size_hw: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Labels (N, H, W) uint8 and their confidence, float16."""
+    """Labels (N, H, W) of `id_dtype` and their confidence, float16."""
     count, device = len(queries.class_logits) // max(1, len(queries.starts)), queries.class_logits.device
-    labels = torch.empty((count, *size_hw), dtype=torch.uint8, device=device)
+    labels = torch.empty((count, *size_hw), dtype=id_dtype(queries.class_logits.shape[2] - 1), device=device)
     confidence = torch.empty_like(labels, dtype=torch.float16)
     for rows, band in numbered(_class_sums(queries, size_hw)):
         classes, together = band[:, :-1], band[:, -1]

@@ -22,12 +22,12 @@ def labels_from_logits(
 ) -> tuple[Tensor, Tensor]:
     """The best class of every pixel, and its probability.
 
-    logits: (N, C, h, w), any float dtype, C at most 255. size_hw: the picture's size. middle_hw: a size that the logits
-    are brought to first, as networks do that resize them themselves.
-    Returns labels (N, H, W) uint8 and confidence (N, H, W) float16, the softmax probability of the label; the same as
-    argmax and softmax of the logits resized in float32, to rounding. Of equal classes the first wins.
+    logits: (N, C, h, w), any float dtype. size_hw: the picture's size. middle_hw: a size that the logits are brought to
+    first, as networks do that resize them themselves.
+    Returns labels (N, H, W) of `id_dtype` and confidence (N, H, W) float16, the softmax probability of the label; the
+    same as argmax and softmax of the logits resized in float32, to rounding. Of equal classes the first wins.
     """
-    labels = logits.new_empty((logits.shape[0], *size_hw), dtype=torch.uint8)
+    labels = logits.new_empty((logits.shape[0], *size_hw), dtype=id_dtype(logits.shape[1]))
     confidence = torch.empty_like(labels, dtype=torch.float16)
     blocks = blocks_of_contenders(logits, size_hw) if middle_hw in (None, size_hw) else None
     if blocks is not None:
@@ -60,7 +60,7 @@ def labels_from_probabilities(bands: Iterable[Tensor], size_hw: tuple[int, int])
     kept: tuple[Tensor, Tensor] | None = None
     for rows, band in numbered(bands):
         if kept is None:
-            labels = torch.empty((len(band), *size_hw), dtype=torch.uint8, device=band.device)
+            labels = torch.empty((len(band), *size_hw), dtype=id_dtype(band.shape[1]), device=band.device)
             kept = labels, torch.empty_like(labels, dtype=torch.float16)
         kept[1][:, rows], kept[0][:, rows] = first_maximum_(band)
     if kept is None:
@@ -68,21 +68,26 @@ def labels_from_probabilities(bands: Iterable[Tensor], size_hw: tuple[int, int])
     return kept
 
 
+def id_dtype(count: int) -> torch.dtype:
+    """What ids of so many classes fit into: uint8, as in every label map, or beyond 256 int16."""
+    return torch.uint8 if count <= 256 else torch.int16
+
+
 def first_maximum_(scores: Tensor) -> tuple[Tensor, Tensor]:
     """The maximum over dim 1 of (N, C, rows, W) float32, and the first index that has it: (N, rows, W) float32 and
-    uint8. It is subtracted from `scores`, and what lacks less than 1e-36 counts as equal.
+    `id_dtype`. It is subtracted from `scores`, and what lacks less than 1e-36 counts as equal.
 
     `id + huge * deficit` is smallest there: two passes that a CPU vectorises, as it does not `argmax` or `max`.
     """
     best = scores.amax(1, keepdim=True)
     scores -= best
     ids = torch.arange(scores.shape[1], dtype=scores.dtype, device=scores.device).view(-1, 1, 1)
-    first = torch.add(ids, scores, alpha=-torch.finfo(scores.dtype).max).amin(1).to(torch.uint8)
-    return best[:, 0], first
+    first = torch.add(ids, scores, alpha=-torch.finfo(scores.dtype).max).amin(1)
+    return best[:, 0], first.to(id_dtype(scores.shape[1]))
 
 
 def _best_contender(block: Block) -> tuple[Tensor, Tensor]:
-    """Labels (rows, columns) uint8 and their probabilities, float32."""
+    """Labels (rows, columns) int64 and their probabilities, float32."""
     best, first = first_maximum_(block.scores[None])
     beside = (block.top - best[0]).mul_(_LOG2_E).exp2_().mul_(block.others)
     return block.classes[first[0].long()], beside.add_(_sum_of_powers_(block.scores[None])[0]).reciprocal_()

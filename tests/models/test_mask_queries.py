@@ -35,11 +35,11 @@ def planted(*found, input_hw=None, sure=20.0):
     return MaskQueries(torch.stack(class_logits)[None], masks, input_hw or tuple(masks.shape[-2:]))
 
 
-def random_queries(seed, count=1, queries=12, size_hw=(12, 15), sharpness=6.0):
+def random_queries(seed, count=1, queries=12, size_hw=(12, 15), sharpness=6.0, classes=CLASSES):
     """Blobs of all sizes, classes sure and unsure; input four times as large."""
     draw = torch.Generator().manual_seed(seed)
     masks = F.interpolate(torch.randn(count, queries, 4, 5, generator=draw), size_hw, mode="bicubic") * sharpness - 1
-    class_logits = torch.randn(count, queries, CLASSES + 1, generator=draw) * 4
+    class_logits = torch.randn(count, queries, classes + 1, generator=draw) * 4
     return MaskQueries(class_logits, masks, (4 * size_hw[0], 4 * size_hw[1]))
 
 
@@ -241,6 +241,12 @@ class TestSemantic:
         queries = random_queries(3, count=3, queries=40)
         for found, expected in zip(semantic(queries, size_hw), authors_semantic(queries, size_hw), strict=True):
             assert (found.labels == expected.argmax(0).numpy()).mean() > 0.999
+
+    @pytest.mark.parametrize("classes", [1, 2, 255, 256, 300])
+    def test_any_number_of_classes(self, classes):
+        queries = random_queries(4, queries=40, classes=classes)
+        [found], [expected] = semantic(queries, (101, 77)), authors_semantic(queries, (101, 77))
+        assert (found.labels == expected.argmax(0).numpy()).mean() > 0.999
 
 
 @pytest.mark.parametrize("read", [semantic, instances, lambda q, size: panoptic(q, size, THINGS)])

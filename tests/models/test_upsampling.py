@@ -5,12 +5,17 @@ import torch.nn.functional as F
 from segdemo.models import resizing
 from segdemo.models.contenders import blocks_of_contenders
 from segdemo.models.resizing import blocks_of_rows, reach, resized_rows, resized_window
-from segdemo.models.upsampling import first_maximum_, labels_from_logits
+from segdemo.models.upsampling import (
+    first_maximum_,
+    labels_from_logits,
+    labels_from_probabilities,
+    probabilities_from_logits,
+)
 
 
 def plainly(logits, size_hw):
     resized = F.interpolate(logits.float(), size=size_hw, mode="bilinear", align_corners=False)
-    return resized.argmax(1).to(torch.uint8), resized.softmax(1).amax(1)
+    return resized.argmax(1), resized.softmax(1).amax(1)
 
 
 SHAPES = [
@@ -32,7 +37,7 @@ def test_labels_and_confidence_equal_resizing_everything_first(shape, size_hw, d
     expected_labels, expected_confidence = plainly(logits, size_hw)
     assert labels.dtype == torch.uint8
     assert confidence.dtype == torch.float16
-    assert torch.equal(labels, expected_labels)
+    assert torch.equal(labels.long(), expected_labels)
     assert torch.allclose(confidence.float(), expected_confidence, atol=6e-4)
 
 
@@ -148,19 +153,28 @@ def test_classes_that_differ_in_the_last_bit_are_told_apart():
     assert first.tolist() == [[[2, 1]]]
 
 
-@pytest.mark.parametrize("classes", [1, 2, 3, 19, 47, 48, 49, 150, 254, 255])
-def test_any_number_of_classes_and_ties_give_the_labels_of_the_plain_way(classes):
-    """A label space has 255 classes at most. Whole numbers make ties, within and between the cells of the grid."""
+@pytest.mark.parametrize("middle_hw", [None, (61, 83)])
+@pytest.mark.parametrize("classes", [1, 2, 3, 19, 47, 48, 49, 150, 254, 255, 256, 257, 300])
+def test_any_number_of_classes_and_ties_give_the_labels_of_the_plain_way(classes, middle_hw):
+    """Whole numbers make ties, within and between the cells of the grid."""
     logits = of_many_classes(20.0, classes=classes)[:1].round()
-    labels, _ = labels_from_logits(logits, (307, 411))
-    assert (labels == plainly(logits, (307, 411))[0]).float().mean() > 0.9999  # equal but for rounding
+    labels, confidence = labels_from_logits(logits, (307, 411), middle_hw)
+    if middle_hw is not None:
+        logits = F.interpolate(logits, middle_hw, mode="bilinear", align_corners=False)
+    expected_labels, expected_confidence = plainly(logits, (307, 411))
+    assert (labels == expected_labels).float().mean() > 0.9999  # equal but for rounding
+    assert torch.allclose(confidence.float(), expected_confidence, atol=1e-3)
+    bands = probabilities_from_logits(logits, (307, 411))
+    again, _ = labels_from_probabilities(bands, (307, 411))
+    assert (again == expected_labels).float().mean() > 0.999  # probabilities that differ in the last bit are ties
 
 
-def test_the_last_of_255_classes_can_win():
-    logits = torch.zeros(1, 255, 2, 2)
-    logits[:, 254] = 30
+@pytest.mark.parametrize("classes", [255, 256, 300])
+def test_the_last_of_many_classes_can_win(classes):
+    logits = torch.zeros(1, classes, 2, 2)
+    logits[:, -1] = 30
     labels, confidence = labels_from_logits(logits, (5, 5))
-    assert (labels == 254).all()
+    assert (labels == classes - 1).all()
     assert (confidence == 1).all()
 
 
