@@ -147,7 +147,7 @@ def test_the_stages_of_a_network_are_shown_with_their_real_shapes(models):
 
 def test_real_starters_have_stages_and_receptive_fields():
     app = opened(links.PIXELS)
-    assert "**11 × 45 × 60**" in written(app)
+    assert "**11 × 60 × 80**" in written(app)
     mine, early = (float(re.search(rf"{order}: ([\d.]+) % of the pixels", written(app))[1]) for order in
                    ("Upsample, then argmax", "Argmax, then enlarge"))  # fmt: skip
     assert mine > early

@@ -128,7 +128,7 @@ def test_a_picture_that_is_its_own_mirror_image_has_such_labels_after_flips(key,
 
 
 def test_scaled_views_reach_the_network_at_their_scale(loaded):
-    for key, sizes in {"starter/fcn": (270, 360, 450), "starter/segformer": (288, 352, 448)}.items():
+    for key, sizes in {"starter/fcn": (360, 480, 600), "starter/segformer": (384, 480, 608)}.items():
         pictures = loaded[key].transfer([image(np.zeros((480, 480, 3), np.uint8))])
         views = [loaded[key].preprocess(pictures, *([view.scale] if view.scale else [])) for view in VIEWS["scales"]]
         assert [tuple(view.shape[2:]) for view in views] == [(size, size) for size in sizes]

@@ -603,5 +603,6 @@ def test_a_starters_fingerprint_follows_weights_and_settings_but_not_its_record(
     (tmp_path / "fcn" / "record.json").write_text("{}")
     assert weights.fingerprint(spec) == before
     config = tmp_path / "fcn" / "config.json"
-    config.write_text(config.read_text().replace("360", "480"))
+    settings = json.loads(config.read_text())
+    config.write_text(json.dumps(settings | {"shorter_side": settings["shorter_side"] + 8}))
     assert weights.fingerprint(spec) != before
