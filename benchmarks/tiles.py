@@ -30,8 +30,8 @@ from segdemo.models.upsampling import labels_from_probabilities
 
 SEED = 800_000
 PARTS = ("agreement", "large", "views")
-# Twice the height of each network's input, so that a tile of 512 is 256 pixels of it.
-AGREEING = {"starter/fcn": (720, 960), "starter/deeplabv3": (720, 960), "starter/segformer": (704, 896)}
+AGREEING = ("starter/fcn", "starter/deeplabv3", "starter/segformer")
+AGREEING_HW = (960, 1280)  # twice the height of their input, so that a tile of 512 is 256 pixels of it
 SEGFORMER = "nvidia/segformer-b0-finetuned-ade-512-512"
 
 
@@ -47,8 +47,8 @@ def main() -> None:
         return
     print(f"{devices.describe('cpu')}, {devices.threads()} threads")
     if "agreement" in arguments.only:
-        for key, size_hw in AGREEING.items():
-            agreement(key, size_hw)
+        for key in AGREEING:
+            agreement(key)
     if "large" in arguments.only:
         for key in ("starter/fcn", SEGFORMER):
             command = [sys.executable, "-m", "benchmarks.tiles", "--side", str(arguments.side), "--peak", key]
@@ -58,18 +58,19 @@ def main() -> None:
             views(key, arguments.pictures)
 
 
-def agreement(key: str, size_hw: tuple[int, int]) -> None:
+def agreement(key: str) -> None:
     """Print the share of equal labels, tiled and whole, at one scale."""
     model = models.load(key, "cpu")
-    picture = InputImage(street_scene(SEED, size_hw).rgb, "", "scene")
+    picture = InputImage(street_scene(SEED, AGREEING_HW).rgb, "", "scene")
     moved = InputImage(picture.rgb[:, 5:], "", "moved")
     for scale in (1, 2):
         whole = _labels(model, picture, None, scale)
         shifted = np.mean(_labels(model, moved, None, scale) == whole[:, 5:])
         tiled = {
-            tile: np.mean(_labels(model, picture, tile, scale * tile / size_hw[0]) == whole) for tile in (512, 640)
+            tile: np.mean(_labels(model, picture, tile, scale * tile / AGREEING_HW[0]) == whole)
+            for tile in (512, 640, 768)
         }
-        height, width = size_hw
+        height, width = AGREEING_HW
         found = ", ".join(f"tiles of {tile}: {100 * share:.2f} %" for tile, share in tiled.items())
         print(f"{key}, {width}×{height}, {scale} × its usual input, {found}; moved: {100 * shifted:.2f} %", flush=True)
 
