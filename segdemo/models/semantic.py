@@ -115,7 +115,8 @@ class SemanticModel(NetworkModel):
         """(N, 3, h, w) float32, `scale` times as large as usual."""
         height, width = pictures.shape[-2:]
         size = resized_hw((height, width), round(scale * self.network.shorter_side), self.network.divisor)
-        return self.normalised(TF.resize(pictures, list(size), antialias=True))
+        # Nothing to smooth where it is enlarged: the plain way gives the same values, but for halves, in half the time.
+        return self.normalised(TF.resize(pictures, list(size), antialias=size[0] < height or size[1] < width))
 
     def logits(self, inputs: Tensor) -> Tensor:
         """The bare network: (N, C, h, w) in its own precision."""

@@ -159,7 +159,9 @@ def test_preprocessing_is_the_preset_of_the_weights(size_hw, no_weights):
     model = load(LRASPP, trained=False)
     image = picture(*size_hw)
     expected = get_weight(model.spec.checkpoint).transforms()(as_tensor(image))
-    torch.testing.assert_close(model.preprocess(model.transfer([image])), expected, rtol=0, atol=1e-5)
+    difference = (model.preprocess(model.transfer([image])) - expected).abs()
+    assert difference.max() < 1.01 / 255 / 0.224  # a half may be rounded up or down
+    assert (difference > 1e-5).float().mean() < 1e-4
 
 
 @pytest.mark.parametrize("key", ["torchvision/fcn_resnet50", "torchvision/deeplabv3_mobilenet_v3_large"])
