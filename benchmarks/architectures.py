@@ -10,8 +10,9 @@ from pathlib import Path
 from segdemo import benchmark, words
 from segdemo.benchmark import Measurement
 from segdemo.models import weights
-from segdemo.models.catalog import CATALOG, ModelSpec
+from segdemo.models.catalog import CATALOG
 from segdemo.models.families import FAMILIES
+from segdemo.models.spec import ModelSpec
 
 PAGE = Path(__file__).parents[1] / "docs" / "architectures.md"
 REFERENCE = benchmark.REFERENCE / "cpu_2_cores.json"

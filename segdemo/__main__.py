@@ -20,7 +20,7 @@ from segdemo.confusion import Convention
 from segdemo.errors import ModelError
 from segdemo.extras import Extras
 from segdemo.models import catalog
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 from segdemo.terminal import Faults, ProgressBar
 
 if TYPE_CHECKING:

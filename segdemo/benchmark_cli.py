@@ -14,7 +14,7 @@ from segdemo.benchmark_case import Case
 from segdemo.errors import SegdemoError
 from segdemo.extras import Extras
 from segdemo.models import WAYS, catalog, found
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 from segdemo.results import Results
 from segdemo.terminal import Faults, ProgressBar
 

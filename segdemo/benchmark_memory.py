@@ -14,6 +14,7 @@ from typing import Final
 from segdemo import devices
 from segdemo.benchmark_case import Case, call, decoded, load, of_record, picture_file
 from segdemo.models import catalog
+from segdemo.models.spec import ModelSpec
 
 _SMALL_HW: Final = (64, 64)  # a call at this size brings the libraries' own code into memory
 _PATIENCE_S: Final = 600
@@ -31,7 +32,7 @@ def peak_bytes(case: Case) -> int | None:
 
 
 def _main(text: str, row: str) -> None:
-    catalog.register(catalog.parse(json.loads(row)))
+    catalog.register(ModelSpec.parse(json.loads(row)))
     case = of_record(json.loads(text))
     model = load(case, "cpu")
     call(model, decoded(picture_file(_SMALL_HW), 1)[0])

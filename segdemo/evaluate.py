@@ -25,7 +25,7 @@ from segdemo.datasets.dataset import Dataset
 from segdemo.errors import ImageError
 from segdemo.extras import Extras
 from segdemo.models import NO_EXTRAS, Model, Precision, catalog, weights
-from segdemo.models.catalog import ModelSpec, Task
+from segdemo.models.spec import ModelSpec, Task
 from segdemo.prediction import Prediction
 from segdemo.results import Picture, Results, Run, RunIdentity
 from segdemo.sample import Sample

@@ -38,7 +38,7 @@ from segdemo.evaluate import (
 )
 from segdemo.extras import Extras
 from segdemo.models import NO_EXTRAS, Model, Precision, catalog, weights
-from segdemo.models.catalog import ModelSpec, Task
+from segdemo.models.spec import ModelSpec, Task
 from segdemo.results import Picture, Results, RunIdentity
 
 _BLOCK = 8  # pictures that a worker is given at a time: few, so that they soon come back

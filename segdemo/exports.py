@@ -16,7 +16,7 @@ from PIL import Image
 from segdemo import overlay, rle
 from segdemo.images import InputImage
 from segdemo.labels import VOID
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 from segdemo.overlay import Look
 from segdemo.prediction import Prediction, Segments
 

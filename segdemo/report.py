@@ -20,7 +20,7 @@ import pandas as pd
 from segdemo import __version__, devices, images, overlay, tables, words
 from segdemo.exports import Entry
 from segdemo.labels import VOID
-from segdemo.models.catalog import TASKS
+from segdemo.models.spec import TASKS
 from segdemo.overlay import LegendRow
 
 _UNIT: Final = re.compile(r" (?=(%|ms|px)$)")  # no unit on a line of its own

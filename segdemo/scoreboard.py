@@ -13,6 +13,7 @@ from segdemo.errors import ResultsError
 from segdemo.exports import csv_text
 from segdemo.labels import VOID, LabelSpace
 from segdemo.models import catalog
+from segdemo.models.spec import ModelSpec
 from segdemo.results import Results, Run, RunIdentity
 from segdemo.scoring import PictureScores, add, unpack
 from segdemo.significance import Interval, bootstrap
@@ -58,7 +59,7 @@ def gather(results: Results, run: Run) -> RunScores:
     A checkpoint that somebody brought in an earlier process is found by its key again from here on.
     """
     if "checkpoint" in run.environment and not catalog.only_catalog():
-        catalog.register(catalog.parse(run.environment["checkpoint"]))
+        catalog.register(ModelSpec.parse(run.environment["checkpoint"]))
     total, tallies = PictureScores(), []
     positions: list[int] = []
     names: list[str] = []

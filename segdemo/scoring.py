@@ -18,7 +18,7 @@ from segdemo.calibration import CalibrationBins, count_confidence
 from segdemo.class_mapping import ClassMapping, Coverage
 from segdemo.confusion import ClassCounts, count
 from segdemo.matching import PanopticCounts, count_segments
-from segdemo.models.catalog import Task
+from segdemo.models.spec import Task
 from segdemo.object_sizes import SizeCounts, count_by_size
 from segdemo.prediction import Prediction
 from segdemo.sample import Sample, TrueSegments

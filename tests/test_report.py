@@ -16,6 +16,7 @@ from segdemo.extras import Extras
 from segdemo.images import InputImage
 from segdemo.labels import ADE20K, CAMVID, VOID, LabelSpace
 from segdemo.models import catalog
+from segdemo.models.spec import ModelSpec
 from segdemo.overlay import SCREEN_SIDE, UNASSIGNED, Look
 from segdemo.prediction import Prediction, Segments, StageTimes
 from segdemo.report import Table
@@ -68,7 +69,7 @@ def picture(uri: str) -> Image.Image:
 
 
 def entry(
-    spec: catalog.ModelSpec = DEEPLAB,
+    spec: ModelSpec = DEEPLAB,
     size_hw: tuple[int, int] = (40, 60),
     name: str = "street.jpg",
     space: LabelSpace | None = None,

@@ -17,7 +17,7 @@ from segdemo.extras import Extras
 from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
 from segdemo.models import catalog
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 from segdemo.models.stages import Stages
 from segdemo.models.turns import Turns
 from segdemo.prediction import Prediction, Segments, StageTimes

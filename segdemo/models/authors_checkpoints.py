@@ -26,8 +26,8 @@ from segdemo.models.architectures.fastfcn import (
     JointPyramidUpsampling,
     resnet,
 )
-from segdemo.models.catalog import ModelSpec
 from segdemo.models.semantic import Network
+from segdemo.models.spec import ModelSpec
 
 _IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF: Final = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

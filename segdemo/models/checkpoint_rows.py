@@ -14,8 +14,8 @@ from segdemo import labels, palettes
 from segdemo.errors import ModelError
 from segdemo.labels import VOID, LabelSpace
 from segdemo.models import catalog, checkpoint_config, sidecar
-from segdemo.models.catalog import ModelSpec, Task
 from segdemo.models.output_kinds import LOGITS, QUERIES
+from segdemo.models.spec import ModelSpec, Task
 
 _LONGEST_NAME: Final = 60  # of a class
 _BACKGROUND: Final = ("background", "unlabeled", "unlabelled")

@@ -17,7 +17,7 @@ from typing import Final
 
 from segdemo.errors import ModelError, WeightsError
 from segdemo.models import catalog, checkpoint_rows, hub
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 from segdemo.models.web import Unavailable
 
 MOST_BYTES: Final = 8_000_000_000  # of a checkpoint; the largest of the catalogue has 1.4 GB

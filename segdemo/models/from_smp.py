@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from segdemo.errors import ModelError
 from segdemo.models import SCORE_THRESHOLD, Model, Precision, Progress, checkpoint_config, sidecar, state_dicts, weights
-from segdemo.models.catalog import ModelSpec
 from segdemo.models.placing import place
 from segdemo.models.semantic import Network, SemanticModel
+from segdemo.models.spec import ModelSpec
 
 _DIVISOR: Final = 32  # the coarsest stride of the encoders
 

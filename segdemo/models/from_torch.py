@@ -4,8 +4,8 @@ from torch import Tensor
 from torchvision.transforms import functional as TF
 
 from segdemo.models import SCORE_THRESHOLD, Model, Precision, Progress, authors_checkpoints, starters
-from segdemo.models.catalog import ModelSpec
 from segdemo.models.semantic import SemanticModel, make_ready
+from segdemo.models.spec import ModelSpec
 
 
 def load(

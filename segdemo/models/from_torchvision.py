@@ -12,10 +12,10 @@ from torchvision.models.segmentation import LRASPP
 
 from segdemo.labels import VOID
 from segdemo.models import SCORE_THRESHOLD, Answer, Model, Precision, Progress
-from segdemo.models.catalog import ModelSpec
 from segdemo.models.mask_pasting import paste
 from segdemo.models.placing import autocast
 from segdemo.models.semantic import NetworkModel, SemanticModel, make_ready
+from segdemo.models.spec import ModelSpec
 from segdemo.models.torchvision_networks import build
 
 

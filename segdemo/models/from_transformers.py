@@ -39,7 +39,6 @@ from segdemo.models import (
     weights,
 )
 from segdemo.models.architectures import published_configs
-from segdemo.models.catalog import ModelSpec, Task
 from segdemo.models.fused_head import fuse_head
 from segdemo.models.mask_queries import SETTLED, MaskQueries
 from segdemo.models.masked_decoder import decode_lightly
@@ -48,6 +47,7 @@ from segdemo.models.panoptic_contest import PANOPTIC_RULE, PanopticRule
 from segdemo.models.placing import autocast, expect_finite, place
 from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.sampled_attention import sample_by_rows
+from segdemo.models.spec import ModelSpec, Task
 from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
 

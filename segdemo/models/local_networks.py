@@ -7,8 +7,8 @@ from typing import Any
 from torchvision.models import get_model
 
 from segdemo.models import sidecar, state_dicts, weights
-from segdemo.models.catalog import ModelSpec
 from segdemo.models.sidecar import Sidecar
+from segdemo.models.spec import ModelSpec
 
 
 def read(spec: ModelSpec, trained: bool) -> tuple[Any, Sidecar, tuple[str, ...]]:

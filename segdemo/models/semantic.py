@@ -17,9 +17,9 @@ from torchvision.transforms import functional as TF
 from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
 from segdemo.models import Answer, Precision
-from segdemo.models.catalog import ModelSpec
 from segdemo.models.normalising import normalised
 from segdemo.models.placing import autocast, expect_finite, place
+from segdemo.models.spec import ModelSpec
 from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
 

@@ -7,8 +7,8 @@ from torch import nn
 
 from segdemo.models import Progress, state_dicts, weights
 from segdemo.models.architectures import small_torchvision
-from segdemo.models.catalog import ModelSpec
 from segdemo.models.semantic import Network
+from segdemo.models.spec import ModelSpec
 
 
 def builder(name: str) -> Callable[[int], nn.Module]:

@@ -8,8 +8,8 @@ from torchvision.models.detection import MaskRCNN
 
 from segdemo.errors import WeightsError
 from segdemo.models import Progress, local_networks, starters, state_dicts, weights
-from segdemo.models.catalog import ModelSpec
 from segdemo.models.semantic import Network
+from segdemo.models.spec import ModelSpec
 
 
 def build(spec: ModelSpec, trained: bool, progress: Progress | None) -> Network:

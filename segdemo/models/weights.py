@@ -15,8 +15,8 @@ from huggingface_hub import constants
 
 from segdemo.errors import WeightsError
 from segdemo.models import hub
-from segdemo.models.catalog import ModelSpec
 from segdemo.models.download import Progress, download, file_sha256, intact, readable
+from segdemo.models.spec import ModelSpec
 from segdemo.models.web import Unavailable
 
 __all__ = ["Progress", "WeightsState", "configurations", "fetch", "fingerprint", "state", "torch_checkpoints"]

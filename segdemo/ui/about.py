@@ -8,7 +8,7 @@ import streamlit as st
 
 from segdemo import words
 from segdemo.models import weights
-from segdemo.models.catalog import TASKS, ModelSpec, Task
+from segdemo.models.spec import TASKS, ModelSpec, Task
 from segdemo.ui import cache, text
 from segdemo.ui.learn import links
 

@@ -12,7 +12,7 @@ from segdemo import benchmark, words
 from segdemo.benchmark import Progress, Report
 from segdemo.benchmark_case import Case
 from segdemo.models import NO_EXTRAS, Way, weights
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 from segdemo.ui import cache, garbage, problems, state, text
 
 _SIDES: Final = (256, 512, 1024)

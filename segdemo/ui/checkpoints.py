@@ -11,7 +11,7 @@ from typing import Final
 import streamlit as st
 
 from segdemo.models import catalog, found, weights
-from segdemo.models.catalog import TASKS, ModelSpec
+from segdemo.models.spec import TASKS, ModelSpec
 from segdemo.ui import jobs, problems, state, text
 from segdemo.ui.jobs import Job
 

@@ -10,7 +10,7 @@ from segdemo import models, words
 from segdemo.datasets import Dataset
 from segdemo.evaluate import SCORE_THRESHOLD, EvaluationProgress, evaluate
 from segdemo.extras import Extras
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 from segdemo.scoreboard import RunScores
 from segdemo.ui import cache, garbage, problems, state, text
 

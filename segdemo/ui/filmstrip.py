@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from segdemo import words
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 from segdemo.ui import agreements, frame, runs, state, text
 from segdemo.ui.cache import Run
 from segdemo.ui.pictures import Picture

@@ -10,7 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from segdemo.errors import ImageError
 from segdemo.extras import TTAS, Tta
 from segdemo.models import catalog
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 from segdemo.ui import cache, picker, problems, scores, state, text
 from segdemo.ui.pictures import MOST_UPLOAD_MB, MOST_UPLOADS, Picture, samples
 

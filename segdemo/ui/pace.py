@@ -4,7 +4,7 @@ import sys
 from threading import Lock
 from typing import Final
 
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 
 # Seconds to import on one core of a server; without a library in memory they are most of a first load.
 _IMPORTS_S: Final = {

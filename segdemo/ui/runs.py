@@ -8,7 +8,7 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 from segdemo.ui import cache, jobs, problems, state, text
 from segdemo.ui.cache import Run
 from segdemo.ui.pictures import Picture

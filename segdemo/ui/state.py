@@ -6,7 +6,7 @@ import streamlit as st
 
 from segdemo.extras import Extras, Refine
 from segdemo.models import Precision, PrecisionChoice, catalog
-from segdemo.models.catalog import ModelSpec, Task
+from segdemo.models.spec import ModelSpec, Task
 
 # Chosen on a first visit. A newcomer waits for the first one: torchvision loads in less time than transformers.
 FIRST_MODELS: Final = ("starter/deeplabv3", "starter/mask2former")

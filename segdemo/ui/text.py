@@ -5,7 +5,7 @@ from typing import Final
 
 from segdemo import words
 from segdemo.models import catalog
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 
 _PUNCTUATION: Final = re.compile(r"([!-/;-@\[-`{-~])")
 _LONGEST_NAME: Final = 48

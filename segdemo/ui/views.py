@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from segdemo import overlay, tables, words
 from segdemo.labels import VOID, LabelSpace
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 from segdemo.overlay import Look
 from segdemo.palettes import Color, colorblind
 from segdemo.ui import cache, text

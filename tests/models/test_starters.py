@@ -12,6 +12,7 @@ from segdemo.datasets.street_scenes import Scene, street_scene
 from segdemo.errors import WeightsError
 from segdemo.images import InputImage
 from segdemo.models import catalog, weights
+from segdemo.models.spec import ModelSpec
 
 STARTERS = [spec for spec in catalog.CATALOG if spec.source == "starter"]
 SEEDS = range(800_000, 800_006)  # not among the scenes that the starters learned from
@@ -23,7 +24,7 @@ def scenes() -> list[Scene]:
 
 
 @pytest.mark.parametrize("spec", STARTERS, ids=lambda spec: spec.checkpoint)
-def test_a_starter_is_small_and_says_where_it_comes_from(spec: catalog.ModelSpec):
+def test_a_starter_is_small_and_says_where_it_comes_from(spec: ModelSpec):
     assert weights.state(spec) == "bundled"
     folder = weights.fetch(spec)
     assert sum(path.stat().st_size for path in folder.iterdir()) < 8_000_000
@@ -35,7 +36,7 @@ def test_a_starter_is_small_and_says_where_it_comes_from(spec: catalog.ModelSpec
 
 
 @pytest.mark.parametrize("spec", STARTERS, ids=lambda spec: spec.checkpoint)
-def test_a_starter_sees_roads_and_cars_in_scenes_it_has_never_met(spec: catalog.ModelSpec, scenes: list[Scene]):
+def test_a_starter_sees_roads_and_cars_in_scenes_it_has_never_met(spec: ModelSpec, scenes: list[Scene]):
     model = models.load(spec.key, device="cpu")
     pictures = [InputImage(scene.rgb, f"{i}", "scene") for i, scene in enumerate(scenes)]
     predictions = models.predict(model, pictures)
@@ -62,7 +63,7 @@ def test_where_a_cpu_has_units_for_bf16_models_use_them_unless_told_otherwise(ha
 
 
 @pytest.mark.parametrize("spec", STARTERS, ids=lambda spec: spec.checkpoint)
-def test_a_starter_in_its_usual_precision_says_what_it_says_in_fp32(spec: catalog.ModelSpec, scenes: list[Scene]):
+def test_a_starter_in_its_usual_precision_says_what_it_says_in_fp32(spec: ModelSpec, scenes: list[Scene]):
     pictures = [InputImage(scene.rgb, f"{i}", "scene") for i, scene in enumerate(scenes)]
     exact, usual = (models.predict(models.load(spec.key, "cpu", p), pictures) for p in ("fp32", "auto"))
     changed = [np.mean(a.labels != b.labels) for a, b in zip(exact, usual, strict=True)]
@@ -70,7 +71,7 @@ def test_a_starter_in_its_usual_precision_says_what_it_says_in_fp32(spec: catalo
 
 
 @pytest.mark.parametrize("spec", STARTERS, ids=lambda spec: spec.checkpoint)
-def test_a_starter_answers_pictures_of_any_size_alone_and_together(spec: catalog.ModelSpec):
+def test_a_starter_answers_pictures_of_any_size_alone_and_together(spec: ModelSpec):
     model = models.load(spec.key, device="cpu")
     rgb = street_scene(800_010, (131, 203)).rgb
     pictures = [InputImage(rgb[: 131 - i, : 203 - 7 * i], str(i), "part") for i in (0, 1)]

@@ -15,7 +15,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 
 from segdemo.errors import ModelError
 from segdemo.labels import COCO_PANOPTIC, COCO_THINGS
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 
 _Shape = tuple[PreTrainedConfig, BaseImageProcessor]
 

@@ -11,8 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from segdemo import overlay
 from segdemo.models import catalog
-from segdemo.models.catalog import ModelSpec
 from segdemo.models.receptive_field import reach
+from segdemo.models.spec import ModelSpec
 from segdemo.ui import cache, jobs, problems, runs, state
 from segdemo.ui.learn import pointing, story
 from segdemo.ui.learn.pointing import Pane

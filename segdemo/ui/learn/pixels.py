@@ -13,7 +13,7 @@ from scipy import ndimage
 from segdemo import confusion, overlay, words
 from segdemo.labels import CAMVID
 from segdemo.models import catalog
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 from segdemo.models.trace import Trace, enlarged
 from segdemo.ui import cache, jobs, problems, runs, state
 from segdemo.ui.learn import numbers, pointing, story

@@ -5,8 +5,8 @@ from typing import Final
 import streamlit as st
 
 from segdemo.models import catalog
-from segdemo.models.catalog import ModelSpec
 from segdemo.models.families import FAMILIES, Family
+from segdemo.models.spec import ModelSpec
 from segdemo.ui import runs, text, views
 from segdemo.ui.learn import drawings, timeline
 from segdemo.ui.pictures import Picture

@@ -9,7 +9,7 @@ import streamlit as st
 
 from segdemo import words
 from segdemo.models import catalog, weights
-from segdemo.models.catalog import ModelSpec
+from segdemo.models.spec import ModelSpec
 from segdemo.ui import runs, text, views
 from segdemo.ui.pictures import Picture
 
