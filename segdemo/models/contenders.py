@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segdemo.models.resizing import taps
+from segdemo.models.resizing import linear_shares, taps
 
 _FEWEST_CLASSES = 48  # with fewer, resizing all costs less than finding out who can win
 _FEWEST_PIXELS = 16  # of a cell
@@ -91,17 +91,13 @@ def _block(cells: Tensor, can_win: Tensor, n: int, rows: _Part, columns: _Part) 
 
 def _parts(source: int, target: int, step: int) -> list[_Part]:
     """Along a side of `source` cells and `target` pixels, a block for every `step` gaps between cells."""
-    before, weights = taps(source, target)
+    shares, before = linear_shares(source, target), taps(source, target)[0]
     starts = list(range(0, source - 1, step))
     ends = torch.searchsorted(before, torch.tensor([*starts, source], dtype=before.dtype)).tolist()
     parts = []
     for start, (low, high) in zip(starts, itertools.pairwise(ends), strict=True):
-        stop = min(start + step + 1, source)
-        first, weight = before[low:high, None].long() - start, weights[low:high, None]
-        second = (first + 1).clamp_(max=stop - start - 1)
-        shares = torch.zeros(high - low, stop - start)
-        shares.scatter_add_(1, first, 1 - weight).scatter_add_(1, second, weight)
-        parts.append(_Part(slice(start, stop), slice(low, high), shares))
+        cells, pixels = slice(start, min(start + step + 1, source)), slice(low, high)
+        parts.append(_Part(cells, pixels, shares[pixels, cells]))
     return parts
 
 

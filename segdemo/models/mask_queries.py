@@ -22,7 +22,7 @@ from torch import Tensor
 
 from segdemo.models import SCORE_THRESHOLD, Answer
 from segdemo.models.painting import Instance, paint
-from segdemo.models.resizing import blocks_of_rows, numbered, reach, resized_rows, resized_window
+from segdemo.models.resizing import Blend, blocks_of_rows, linear_shares, numbered, reach, resized_rows, resized_window
 from segdemo.models.upsampling import first_maximum_, id_dtype
 
 SETTLED = 20  # queries that find something where postprocessing is timed
@@ -132,7 +132,7 @@ def _class_sums(queries: MaskQueries, size_hw: tuple[int, int]) -> Iterator[Tens
     )
     if queries.starts:
         sums = _joined(sums, queries)
-    return resized_rows(sums, queries.content_hw[0], size_hw)
+    return resized_rows(sums, Blend.of(linear_shares(queries.content_hw[0], size_hw[0])), size_hw[1:])
 
 
 def instances(queries: MaskQueries, size_hw: tuple[int, int], score_threshold: float = SCORE_THRESHOLD) -> list[Answer]:
@@ -213,7 +213,8 @@ def _window(source: int, middle: int, filled: int, target: int, first: int, last
 def _at_input_size(queries: MaskQueries) -> Iterator[Tensor]:
     """Bands (N, Q, rows, w) of the masks at the size of the network's input, without what the picture does not fill."""
     masks, input_hw = queries.mask_logits, queries.input_hw
-    bands = resized_rows(blocks_of_rows(masks, input_hw[1]), masks.shape[2], input_hw)
+    blend = Blend.of(linear_shares(masks.shape[2], input_hw[0]))
+    bands = resized_rows(blocks_of_rows(masks, input_hw[1]), blend, input_hw[1:])
     if queries.starts or queries.filled_hw is None:
         yield from bands
         return

@@ -19,7 +19,7 @@ from torch import Tensor
 from segdemo.labels import VOID
 from segdemo.models import Answer
 from segdemo.models.mask_queries import MaskQueries, chosen, each
-from segdemo.models.resizing import blended_rows, rows_per_band, source_rows, widened
+from segdemo.models.resizing import Blend, linear_shares, rows_per_band, widened
 from segdemo.models.upsampling import first_maximum_
 from segdemo.prediction import Segments
 
@@ -93,13 +93,13 @@ def _contest(queries: MaskQueries, scores: Tensor, size_hw: tuple[int, int]) -> 
     own, won = torch.zeros((2, count), dtype=torch.long, device=scores.device)
     if not count:
         return owners, confidence, won / own
-    limits = _limits(queries, scores)
+    limits, blend = _limits(queries, scores), _blend(queries, size_hw[0])
     for block in _blocks(queries, size_hw[0]):
-        rivals, masks, first = _rivals(queries, limits, size_hw, block)
+        rivals, masks = _rivals(queries, limits, size_hw[1], blend.sources(block))
         height = rows_per_band(masks, size_hw[1])
         for top in range(block.start, block.stop, height):
             rows = slice(top, min(top + height, block.stop))
-            band = blended_rows(masks, first, queries.content_hw[0], size_hw[0], rows)
+            band = blend.rows(masks, blend.starts[block.start], rows)
             # Ones as floats add up five times faster than booleans.
             inside = torch.ge(band, 0, out=torch.empty_like(band)).sum((0, 2, 3))
             own.index_add_(0, rivals, inside.long())
@@ -151,22 +151,24 @@ def _lowest_around(masks: Tensor, span: int, dim: int) -> Tensor:
     return reduce(torch.minimum, (padded.narrow(dim, i, masks.shape[dim]) for i in range(2 * span + 1)))
 
 
-def _rivals(queries: MaskQueries, limits: _Limits, size_hw: tuple[int, int], rows: slice) -> tuple[Tensor, Tensor, int]:
-    """Those queries that count in rows of the picture, and their masks there.
+def _blend(queries: MaskQueries, height: int) -> Blend:
+    """From the masks' rows to the network's input, and from those that the picture fills to the picture's."""
+    filled = queries.content_hw[0]
+    to_input = linear_shares(queries.mask_logits.shape[2], queries.input_hw[0])
+    return Blend.of(linear_shares(filled, height) @ to_input[:filled])
 
-    Others neither win a pixel of them nor have one in their mask.
-    Returns the queries (R,) int64, ascending; their logits (1, R, any, W), as wide as the picture, in the rows of the
-    network's input that these are made of; and the first of those rows.
+
+def _rivals(queries: MaskQueries, limits: _Limits, width: int, rows: slice) -> tuple[Tensor, Tensor]:
+    """Those queries that count where a block of the picture is made of these rows of the masks, and their masks there.
+
+    Others neither win a pixel of it nor have one in their mask.
+    Returns the queries (R,) int64, ascending, and their logits (1, R, rows, width), as wide as the picture.
     """
-    masks, input_hw, (filled_height, filled_width) = queries.mask_logits, queries.input_hw, queries.content_hw
-    inner = source_rows(filled_height, size_hw[0], rows)
-    outer = source_rows(masks.shape[2], input_hw[0], inner)
-    inside = limits.highest[:, outer].amax(1) >= 0
-    ahead = limits.most[:, outer].amax(1) >= _NEARLY * limits.surely[outer].amin()
+    inside = limits.highest[:, rows].amax(1) >= 0
+    ahead = limits.most[:, rows].amax(1) >= _NEARLY * limits.surely[rows].amin()
     rivals = (inside | ahead).nonzero()[:, 0]
-    wide = widened(masks[:, rivals, outer], input_hw[1])
-    at_input = blended_rows(wide, outer.start, masks.shape[2], input_hw[0], inner)
-    return rivals, widened(at_input[..., :filled_width], size_hw[1]), inner.start
+    wide = widened(queries.mask_logits[:, rivals, rows], queries.input_hw[1])
+    return rivals, widened(wide[..., : queries.content_hw[1]], width)
 
 
 def _fuse(class_of: np.ndarray, accepted: np.ndarray, things: frozenset[int]) -> np.ndarray:

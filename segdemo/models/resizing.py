@@ -1,12 +1,14 @@
 """Maps at a network's resolution brought to a picture's, a few rows at a time.
 
-A few source rows are widened, pairs of them are blended into the rows between, and a band of finished rows is handed on
-while it is still in the processor's cache. The arithmetic is that of
-`interpolate(mode="bilinear", align_corners=False)` in float32.
+A few source rows are widened, and bands of finished rows are blended from them: a product with a small matrix, in which
+several resizings after one another are one. A band is handed on while it is still in the processor's cache. The
+arithmetic is that of `interpolate(mode="bilinear", align_corners=False)` in float32, to rounding.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, reduce
 
 import torch
 import torch.nn.functional as F
@@ -17,43 +19,73 @@ _BAND_BYTES_CPU = 1 << 19
 _BAND_BYTES_GPU = 64 << 20
 
 
+@dataclass(frozen=True)
+class Blend:
+    """How the pixels of a side are made of those of another.
+
+    shares: (target, source) float32, what of each source pixel goes into each. starts, ends: the source pixels that
+    each is made of; they never go back. same: whether the sides are the same.
+    """
+
+    shares: Tensor
+    starts: list[int]
+    ends: list[int]
+    same: bool
+
+    @classmethod
+    def of(cls, shares: Tensor) -> "Blend":
+        """By a matrix from `linear_shares`, or by a product of such, which does one resizing after the other."""
+        used = (shares != 0).byte()
+        ends = shares.shape[1] - used.flip(1).argmax(1)
+        same = shares.shape[0] == shares.shape[1] and torch.equal(shares, torch.eye(len(shares)))
+        return cls(shares, used.argmax(1).tolist(), ends.tolist(), same)
+
+    def sources(self, rows: slice) -> slice:
+        """The source rows that these rows are made of."""
+        return slice(self.starts[rows.start], self.ends[rows.stop - 1])
+
+    def rows(self, maps: Tensor, first: int, rows: slice) -> Tensor:
+        """(N, C, rows, W) of maps (N, C, any, W) float32 that hold the source rows from `first` on."""
+        source = self.sources(rows)
+        held = maps[:, :, source.start - first : source.stop - first]
+        return held if self.same else self.shares[rows, source].to(maps.device) @ held
+
+
+def linear_shares(source: int, target: int) -> Tensor:
+    """What of each pixel of a side goes into each pixel of another in linear resizing: (target, source) float32."""
+    before, weights = taps(source, target)
+    first, weight = before[:, None].long(), weights[:, None]
+    second = (first + 1).clamp_(max=source - 1)
+    shares = torch.zeros(target, source)
+    return shares.scatter_add_(1, first, 1 - weight).scatter_add_(1, second, weight)
+
+
 def blocks_of_rows(maps: Tensor, width: int) -> tuple[Tensor, ...]:
     """`maps` (N, C, h, w) cut into blocks of rows that stay small when widened to `width`."""
     return maps.split(rows_per_band(maps, width), dim=2)
 
 
-def resized_rows(blocks: Iterable[Tensor], source_height: int, size_hw: tuple[int, int]) -> Iterator[Tensor]:
-    """Resize maps that arrive as consecutive blocks of rows, bilinearly, to size_hw.
+def resized_rows(blocks: Iterable[Tensor], blend: Blend, widths: tuple[int, ...]) -> Iterator[Tensor]:
+    """Resize maps that arrive as consecutive blocks of rows, bilinearly.
 
-    blocks: (N, C, any, w), together `source_height` rows.
-    Yields bands (N, C, rows, W) float32, together H rows. A band is the caller's to change until the next is asked for.
+    blocks: (N, C, any, w), together the rows that `blend` is of. widths: what the rows are brought to, in turn.
+    Yields bands (N, C, rows, W) float32, together the blend's rows. A band is the caller's to change until the next is
+    asked for.
     """
-    height, width = size_hw
-    if height == source_height:
-        for block in blocks:
-            yield widened(block, width)
-        return
-    band: Tensor | None = None
-    filled = 0
-    for y, (upper, lower) in enumerate(_neighbours(blocks, width)):
-        if band is None:
-            capacity = min(height, rows_per_band(upper, width))
-            band = upper.new_empty((*upper.shape[:2], capacity, width))
-            above, weights = taps(source_height, height)
-            # Output rows starts[y] to starts[y + 1] lie between source rows y and y + 1.
-            starts = torch.searchsorted(above, torch.arange(source_height + 1, dtype=above.dtype)).tolist()
-            weights = weights[:, None].to(upper.device)
-        row = starts[y]
-        while row < starts[y + 1]:
-            taken = min(starts[y + 1] - row, capacity - filled)
-            torch.lerp(upper, lower, weights[row : row + taken], out=band[:, :, filled : filled + taken])
-            row += taken
-            filled += taken
-            if filled == capacity:
-                yield band
-                filled = 0
-    if band is not None and filled:
-        yield band[:, :, :filled]
+    first = done = 0
+    kept: Tensor | None = None
+    for block in blocks:
+        wide = reduce(widened, widths, block)
+        kept = wide if kept is None else torch.cat([kept, wide], 2)
+        ready = bisect_right(blend.ends, first + kept.shape[2])
+        height = rows_per_band(kept, kept.shape[3])
+        for top in range(done, ready, height):
+            yield blend.rows(kept, first, slice(top, min(top + height, ready)))
+        if ready == len(blend.starts):
+            return
+        done = ready
+        passed = min(blend.starts[done] - first, kept.shape[2])
+        kept, first = kept[:, :, passed:], first + passed
 
 
 def numbered(bands: Iterable[Tensor]) -> Iterator[tuple[slice, Tensor]]:
@@ -69,41 +101,12 @@ def resized_window(maps: Tensor, size_hw: tuple[int, int], rows: slice, columns:
     return _resized_side(_resized_side(maps.float(), -2, size_hw[0], rows), -1, size_hw[1], columns)
 
 
-def source_rows(source: int, target: int, rows: slice) -> slice:
-    """The rows of a source side that rows of a target side are made of."""
-    before, _ = taps(source, target)
-    return slice(int(before[rows.start]), min(int(before[rows.stop - 1]) + 2, source))
-
-
-def blended_rows(maps: Tensor, first: int, source: int, target: int, rows: slice) -> Tensor:
-    """Rows of maps resized to a height of `target`, as `resized_rows` gives them, from those that they are made of.
-
-    maps: (N, C, any, w) float32, rows of a source of `source` rows, from row `first` on. Returns (N, C, rows, w).
-    """
-    before, weights = (one[rows] for one in taps(source, target))
-    above = (before.long() - first).to(maps.device)
-    below = (above + 1).clamp_(max=source - 1 - first)
-    return torch.lerp(maps.index_select(2, above), maps.index_select(2, below), weights[:, None].to(maps.device))
-
-
 def reach(source: int, target: int, first: int, last: int) -> slice:
     """The pixels of a target side to which any of a source side's pixels `first` to `last` contributes."""
     before, weights = taps(source, target)
     touched = (before + weights > first - 1) & (before + weights < last + 1)
     inside = touched.nonzero()
     return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
-
-
-def _neighbours(blocks: Iterable[Tensor], width: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each source row, widened, with the one below it; the last with itself."""
-    above: Tensor | None = None
-    for block in blocks:
-        for row in widened(block, width).split(1, dim=2):
-            if above is not None:
-                yield above, row
-            above = row
-    if above is not None:
-        yield above, above
 
 
 def widened(block: Tensor, width: int) -> Tensor:

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from transformers import Mask2FormerImageProcessor
 
 from segdemo.labels import VOID
-from segdemo.models import panoptic_contest
 from segdemo.models.mask_queries import MaskQueries, instances, semantic
 from segdemo.models.panoptic_contest import PanopticRule, panoptic
+from segdemo.models.resizing import Blend
 
 CLASSES = 4  # 0 and 1 are stuff, 2 and 3 are things
 THINGS = frozenset({2, 3})
@@ -274,14 +274,14 @@ def test_half_precision_is_read_and_left_as_it_was(read):
 
 def test_a_hundred_queries_on_a_large_picture_are_never_all_held_at_its_size(monkeypatch):
     largest = []
-    blended = panoptic_contest.blended_rows
+    blended = Blend.rows
 
     def watched(*arguments):
         band = blended(*arguments)
         largest.append(band.numel())
         return band
 
-    monkeypatch.setattr(panoptic_contest, "blended_rows", watched)
+    monkeypatch.setattr(Blend, "rows", watched)
     queries = random_queries(7, queries=100)
     queries.class_logits[..., 2] = 20
     panoptic(queries, (600, 800), THINGS)

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from segdemo.models import resizing
 from segdemo.models.contenders import blocks_of_contenders
-from segdemo.models.resizing import blocks_of_rows, reach, resized_rows, resized_window
+from segdemo.models.resizing import Blend, blocks_of_rows, linear_shares, reach, resized_rows, resized_window
 from segdemo.models.upsampling import (
     first_maximum_,
     labels_from_logits,
@@ -100,19 +100,23 @@ def test_where_looking_for_contenders_does_not_pay_all_classes_are_resized(logit
     assert torch.equal(labels_from_logits(logits, size_hw)[0], plainly(logits, size_hw)[0])
 
 
-def test_resized_rows_are_those_of_interpolate():
+@pytest.mark.parametrize("size_hw", [(64, 50), (11, 50), (5, 3), (11, 7)])
+@pytest.mark.parametrize("rows", [1, 4, 11])
+def test_resized_rows_are_those_of_interpolate(size_hw, rows):
     maps = torch.randn(2, 3, 11, 7, generator=torch.Generator().manual_seed(3))
-    bands = [band.clone() for band in resized_rows(maps.split(4, dim=2), 11, (64, 50))]
-    expected = F.interpolate(maps, size=(64, 50), mode="bilinear", align_corners=False)
+    blend = Blend.of(linear_shares(11, size_hw[0]))
+    bands = [band.clone() for band in resized_rows(maps.split(rows, dim=2), blend, size_hw[1:])]
+    expected = F.interpolate(maps, size=size_hw, mode="bilinear", align_corners=False)
     assert torch.allclose(torch.cat(bands, dim=2), expected, atol=1e-6)
 
 
-def test_two_resizings_can_follow_one_another():
+@pytest.mark.parametrize("size_hw", [(50, 41), (24, 32), (6, 8), (3, 5)])
+def test_two_resizings_after_one_another_are_one_product(size_hw):
     maps = torch.randn(1, 3, 6, 8, generator=torch.Generator().manual_seed(4))
-    middle = (band.clone() for band in resized_rows(maps.split(1, dim=2), 6, (24, 32)))
-    bands = [band.clone() for band in resized_rows(middle, 24, (50, 41))]
+    blend = Blend.of(linear_shares(24, size_hw[0]) @ linear_shares(6, 24))
+    bands = [band.clone() for band in resized_rows(maps.split(1, dim=2), blend, (32, size_hw[1]))]
     step = F.interpolate(maps, size=(24, 32), mode="bilinear", align_corners=False)
-    expected = F.interpolate(step, size=(50, 41), mode="bilinear", align_corners=False)
+    expected = F.interpolate(step, size=size_hw, mode="bilinear", align_corners=False)
     assert torch.allclose(torch.cat(bands, dim=2), expected, atol=1e-6)
 
 
@@ -189,7 +193,8 @@ def test_working_memory_stays_far_below_the_resized_logits():
     """Counts what is alive in the bands: 150 classes at 12 megapixels would be 7 GB."""
     logits = torch.randn(1, 150, 32, 32)
     size_hw = (3000, 4000)
-    bands = resized_rows(blocks_of_rows(logits, size_hw[1]), 32, size_hw)
+    blend = Blend.of(linear_shares(32, size_hw[0]))
+    bands = resized_rows(blocks_of_rows(logits, size_hw[1]), blend, size_hw[1:])
     band = next(bands)
     assert band.shape[2] * 150 * 4000 * 4 <= 4 << 20
 
