@@ -1,8 +1,8 @@
 """What a network of each kind is taught with, and what its validation score is.
 
 Mask R-CNN: its own losses on thing instances; score: mask AP50.
-Mask2Former: its own matched loss, one target mask per stuff class and per thing instance; score: mean IoU of its
-    semantic answer.
+Mask2Former: its own matched loss, one target mask per stuff class and per thing instance, and how well the embeddings
+    of pixels, which its masks are made from, tell these targets apart; score: mean IoU of its semantic answer.
 All others: class-weighted cross entropy of every pixel; score: mean IoU.
 
 Strong class weights teach rare classes, and have the network answer with them too often. So the loss is told logits
@@ -11,7 +11,7 @@ what the network says without the shift is what it would say had it learned with
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,6 +34,8 @@ from segdemo.training.recipe import Recipe
 
 _MOST_INSTANCES = 512  # numbers of a crop's own instances and of those pasted into it
 _SMALLEST_TARGET = 16  # pixels of an instance left in a crop
+_DISCRIMINATION = 10.0  # the weight of `segment_discrimination` beside a matched loss of about 20
+_TEMPERATURE = 0.1  # of its similarities
 _ANSWER_WEIGHTING = 0.25  # starters learned with 0.5 gain 0.3 to 1.5 points of mean IoU, on CamVid val and on scenes
 
 
@@ -84,7 +86,9 @@ class SemanticTask:
 
 @dataclass(frozen=True)
 class QueryTask:
-    """The loss inside transformers' Mask2Former (https://arxiv.org/abs/2112.01527, section 3.2)."""
+    """The loss inside transformers' Mask2Former (https://arxiv.org/abs/2112.01527, section 3.2), and one on the pixel
+    embeddings: what they do not tell apart, no query can.
+    """
 
     space: LabelSpace
     input_hw: tuple[int, int]
@@ -94,7 +98,9 @@ class QueryTask:
         targets = [self._targets(one, ids) for one, ids in zip(labels, instances, strict=True)]
         masks, classes = zip(*targets, strict=True)
         output = network(pixel_values=rgb, mask_labels=list(masks), class_labels=list(classes))
-        return output.loss.squeeze()
+        return output.loss.squeeze() + _DISCRIMINATION * segment_discrimination(
+            output.pixel_decoder_last_hidden_state, masks
+        )
 
     def score(self, network: nn.Module, pictures: Pictures) -> float:
         def logits(output: Any) -> Tensor:
@@ -139,6 +145,26 @@ class InstanceTask:
             answers.append(instance_answers(_true_segments(masks, classes), _segments(found), rgb.shape[-2:]))
         ap50 = average_precision(answers, len(self.space.classes)).ap50
         return 0.0 if math.isnan(ap50) else ap50
+
+
+def segment_discrimination(embeddings: Tensor, segments: Sequence[Tensor]) -> Tensor:
+    """How badly pixel embeddings tell segments apart: the mean over segments of the cross entropy of their pixels, each
+    asked which segment's mean embedding it is most like, by cosine. As the instance discrimination loss of MaX-DeepLab
+    (https://arxiv.org/abs/2012.00759).
+
+    embeddings: (B, C, h, w). segments: of each picture, (N, H, W) float in [0, 1].
+    Returns a float32 scalar, 0 where there is no segment.
+    """
+    losses = [embeddings.new_zeros(0, dtype=torch.float32)]
+    with torch.autocast(embeddings.device.type, enabled=False):
+        for embedding, masks in zip(embeddings, segments, strict=True):
+            pixels = F.normalize(embedding.float().flatten(1), dim=0)  # (C, h · w)
+            shares = F.interpolate(masks[None], embedding.shape[-2:], mode="area")[0].flatten(1)  # (N, h · w)
+            centres = F.normalize(shares @ pixels.T, dim=1)
+            likely = (centres @ pixels / _TEMPERATURE).log_softmax(0)
+            losses.append(-(shares * likely).sum(1) / shares.sum(1).clamp(min=1e-6))
+    each = torch.cat(losses)
+    return each.sum() / max(1, len(each))
 
 
 def sum_of_losses(network: Any, pictures: list[Tensor], targets: list[dict[str, Tensor]]) -> Tensor:

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -30,3 +31,40 @@ def test_however_strongly_rare_classes_are_taught_answers_prefer_them_by_a_quart
     task = tasks.make(settings, network, CAMVID, scenes)
     task.loss(network, scenes.rgb.float(), labels, scenes.instances.long()).backward()
     assert network.logits.grad.abs().max() < 1e-4
+
+
+def two_cars_on_a_road() -> Tensor:
+    """Masks (3, 8, 16) of the road and of a car on each side."""
+    masks = torch.zeros(3, 8, 16)
+    masks[1, 2:6, 1:5] = masks[2, 2:6, 10:15] = 1
+    masks[0] = 1 - masks[1] - masks[2]
+    return masks
+
+
+def test_embeddings_that_differ_by_segment_are_discriminated_and_those_by_class_are_not():
+    masks = two_cars_on_a_road()
+    by_segment = torch.einsum("nhw,nc->chw", masks, torch.eye(3))
+    by_class = torch.einsum("nhw,nc->chw", masks, torch.tensor([[1.0, 0], [0, 1], [0, 1]]))
+    apart, alike = (tasks.segment_discrimination(one[None], [masks]) for one in (by_segment, by_class))
+    assert apart < 1e-3
+    assert alike == pytest.approx(2 / 3 * math.log(2), abs=1e-3)  # a car's pixel may be of either; the road's is clear
+
+
+def test_embeddings_learn_to_discriminate_segments_of_their_own_resolution_or_a_finer_one():
+    masks = two_cars_on_a_road()
+    for size_hw in ((8, 16), (4, 8)):
+        embeddings = torch.randn(1, 6, *size_hw, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        before = tasks.segment_discrimination(embeddings, [masks])
+        optimiser = torch.optim.Adam([embeddings], 0.1)
+        for _ in range(30):
+            optimiser.zero_grad()
+            tasks.segment_discrimination(embeddings, [masks]).backward()
+            optimiser.step()
+        assert tasks.segment_discrimination(embeddings, [masks]) < before / 2
+
+
+def test_where_nothing_is_to_be_discriminated_nothing_is_lost():
+    embeddings = torch.randn(2, 4, 4, 8)
+    assert tasks.segment_discrimination(embeddings, [torch.zeros(0, 8, 16)] * 2) == 0
+    everywhere, nowhere = torch.ones(1, 8, 16), torch.zeros(1, 8, 16)
+    assert tasks.segment_discrimination(embeddings, [everywhere, nowhere]) == 0
