@@ -85,7 +85,8 @@ def resized_rows(blocks: Iterable[Tensor], blend: Blend, widths: tuple[int, ...]
             return
         done = ready
         passed = min(blend.starts[done] - first, kept.shape[2])
-        kept, first = kept[:, :, passed:], first + passed
+        first += passed
+        kept = kept[:, :, passed:] if passed < kept.shape[2] else None
 
 
 def numbered(bands: Iterable[Tensor]) -> Iterator[tuple[slice, Tensor]]:
