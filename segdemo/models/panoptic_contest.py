@@ -19,7 +19,7 @@ from torch import Tensor
 from segdemo.labels import VOID
 from segdemo.models import Answer
 from segdemo.models.mask_queries import MaskQueries, chosen, each
-from segdemo.models.resizing import Blend, linear_shares, rows_per_band, widened
+from segdemo.models.resizing import Blend, linear_shares, resized_shares, rows_per_band, widened
 from segdemo.models.upsampling import first_maximum_
 from segdemo.prediction import Segments
 
@@ -153,9 +153,8 @@ def _lowest_around(masks: Tensor, span: int, dim: int) -> Tensor:
 
 def _blend(queries: MaskQueries, height: int) -> Blend:
     """From the masks' rows to the network's input, and from those that the picture fills to the picture's."""
-    filled = queries.content_hw[0]
     to_input = linear_shares(queries.mask_logits.shape[2], queries.input_hw[0])
-    return Blend.of(linear_shares(filled, height) @ to_input[:filled])
+    return Blend.of(resized_shares(to_input[: queries.content_hw[0]], height))
 
 
 def _rivals(queries: MaskQueries, limits: _Limits, width: int, rows: slice) -> tuple[Tensor, Tensor]:

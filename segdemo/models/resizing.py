@@ -34,7 +34,7 @@ class Blend:
 
     @classmethod
     def of(cls, shares: Tensor) -> "Blend":
-        """By a matrix from `linear_shares`, or by a product of such, which does one resizing after the other."""
+        """By a matrix from `linear_shares`, or `resized_shares`, which does one resizing after the other."""
         used = (shares != 0).byte()
         ends = shares.shape[1] - used.flip(1).argmax(1)
         same = shares.shape[0] == shares.shape[1] and torch.equal(shares, torch.eye(len(shares)))
@@ -53,11 +53,12 @@ class Blend:
 
 def linear_shares(source: int, target: int) -> Tensor:
     """What of each pixel of a side goes into each pixel of another in linear resizing: (target, source) float32."""
-    before, weights = taps(source, target)
-    first, weight = before[:, None].long(), weights[:, None]
-    second = (first + 1).clamp_(max=source - 1)
-    shares = torch.zeros(target, source)
-    return shares.scatter_add_(1, first, 1 - weight).scatter_add_(1, second, weight)
+    return resized_shares(torch.eye(source), target)
+
+
+def resized_shares(shares: Tensor, target: int) -> Tensor:
+    """Shares (middle, source) with the middle side resized once more: (target, source)."""
+    return _resized_side(shares, 0, target, slice(None))
 
 
 def blocks_of_rows(maps: Tensor, width: int) -> tuple[Tensor, ...]:
@@ -99,7 +100,9 @@ def numbered(bands: Iterable[Tensor]) -> Iterator[tuple[slice, Tensor]]:
 
 def resized_window(maps: Tensor, size_hw: tuple[int, int], rows: slice, columns: slice) -> Tensor:
     """The part [rows, columns] of maps (..., h, w) resized bilinearly to size_hw, without the rest; float32."""
-    return _resized_side(_resized_side(maps.float(), -2, size_hw[0], rows), -1, size_hw[1], columns)
+    return _resized_side(
+        _resized_side(maps.float(), maps.ndim - 2, size_hw[0], rows), maps.ndim - 1, size_hw[1], columns
+    )
 
 
 def reach(source: int, target: int, first: int, last: int) -> slice:
@@ -122,7 +125,7 @@ def _resized_side(maps: Tensor, dim: int, target: int, window: slice) -> Tensor:
     before, weights = taps(maps.shape[dim], target)
     first = before[window].long().to(maps.device)
     second = (first + 1).clamp_(max=maps.shape[dim] - 1)
-    weight = weights[window].to(maps.device).view(-1, *[1] * (-1 - dim))
+    weight = weights[window].to(maps.device).view(-1, *[1] * (maps.ndim - 1 - dim))
     return torch.lerp(maps.index_select(dim, first), maps.index_select(dim, second), weight)
 
 

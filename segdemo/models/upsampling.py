@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from segdemo.models.contenders import Block, blocks_of_contenders
-from segdemo.models.resizing import Blend, blocks_of_rows, linear_shares, numbered, resized_rows
+from segdemo.models.resizing import Blend, blocks_of_rows, linear_shares, numbered, resized_rows, resized_shares
 
 _LOG2_E = math.log2(math.e)
 
@@ -104,5 +104,5 @@ def _sum_of_powers_(scores: Tensor) -> Tensor:
 def _at_size(logits: Tensor, size_hw: tuple[int, int], middle_hw: tuple[int, int] | None) -> Iterator[Tensor]:
     """Bands of the logits resized, in two steps where there is a size between."""
     down, across = zip(middle_hw or size_hw, size_hw, strict=True)
-    shares = linear_shares(down[0], down[1]) @ linear_shares(logits.shape[2], down[0])
+    shares = resized_shares(linear_shares(logits.shape[2], down[0]), down[1])
     return resized_rows(blocks_of_rows(logits, max(across)), Blend.of(shares), across)

@@ -4,7 +4,15 @@ import torch.nn.functional as F
 
 from segdemo.models import resizing
 from segdemo.models.contenders import blocks_of_contenders
-from segdemo.models.resizing import Blend, blocks_of_rows, linear_shares, reach, resized_rows, resized_window
+from segdemo.models.resizing import (
+    Blend,
+    blocks_of_rows,
+    linear_shares,
+    reach,
+    resized_rows,
+    resized_shares,
+    resized_window,
+)
 from segdemo.models.upsampling import (
     first_maximum_,
     labels_from_logits,
@@ -111,9 +119,9 @@ def test_resized_rows_are_those_of_interpolate(size_hw, rows):
 
 
 @pytest.mark.parametrize("size_hw", [(50, 41), (24, 32), (6, 8), (3, 5)])
-def test_two_resizings_after_one_another_are_one_product(size_hw):
+def test_two_resizings_after_one_another_are_one_blend(size_hw):
     maps = torch.randn(1, 3, 6, 8, generator=torch.Generator().manual_seed(4))
-    blend = Blend.of(linear_shares(24, size_hw[0]) @ linear_shares(6, 24))
+    blend = Blend.of(resized_shares(linear_shares(6, 24), size_hw[0]))
     bands = [band.clone() for band in resized_rows(maps.split(1, dim=2), blend, (32, size_hw[1]))]
     step = F.interpolate(maps, size=(24, 32), mode="bilinear", align_corners=False)
     expected = F.interpolate(step, size=size_hw, mode="bilinear", align_corners=False)
