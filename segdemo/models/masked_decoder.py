@@ -1,9 +1,9 @@
-"""Mask2Former's transformer decoder (https://arxiv.org/abs/2112.01527, section 3.2) for inference.
+"""Mask2Former's transformer decoder (https://arxiv.org/abs/2112.01527, section 3.2) in less time.
 
 transformers makes every layer's masks at full size to shrink them to the scale that the next layer looks at, copies
 them for each head and keeps the attention weights. Here the features are shrunk, once, and a mask is made of them at
 that scale: both steps are linear, so the masks are the same to rounding. Only the last layer's masks are made at full
-size.
+size; a loss makes those of the others, where it wants them, of their queries.
 """
 
 from typing import Any
@@ -12,17 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import Mask2FormerForUniversalSegmentation
-from transformers.models.mask2former.modeling_mask2former import Mask2FormerMaskedAttentionDecoderOutput
+from transformers.models.mask2former.modeling_mask2former import (
+    Mask2FormerMaskedAttentionDecoder,
+    Mask2FormerMaskedAttentionDecoderOutput,
+)
 
 
-class MaskedDecoder(nn.Module):
-    """In place of a `Mask2FormerMaskedAttentionDecoder`, which it keeps for its parameters."""
+class MaskedDecoder(Mask2FormerMaskedAttentionDecoder):
+    """transformers' decoder with another way to its answer; the parameters and their names are the same."""
 
-    def __init__(self, decoder: Any) -> None:
-        super().__init__()
-        self.decoder = decoder
-
-    def forward(
+    def forward(  # type: ignore[override]  # only with what Mask2Former calls it with
         self,
         inputs_embeds: Tensor,
         multi_stage_positional_embeddings: list[Tensor],
@@ -32,18 +31,22 @@ class MaskedDecoder(nn.Module):
         feature_size_list: list[torch.Size],
         **_: Any,
     ) -> Mask2FormerMaskedAttentionDecoderOutput:
-        """Queries (Q, N, C) to those of the last layer, with their masks (N, Q, h, w).
+        """Queries (Q, N, C) to those of the last layer, with their masks (N, Q, h, w), and to what every layer made of
+        them, normalised, what it was given first.
 
         pixel_embeddings: (N, C, h, w). encoder_hidden_states: features (S, N, C) of each scale, the smallest first;
         multi_stage_positional_embeddings: where they are; feature_size_list: the scales' (height, width).
         """
-        own, queries = self.decoder, inputs_embeds
+        queries = inputs_embeds
+        states = [self.layernorm(queries)]
         scales = [
             F.interpolate(pixel_embeddings, size, mode="bilinear", align_corners=False) for size in feature_size_list
         ]
-        for i, layer in enumerate(own.layers):
+        layers: Any = self.layers
+        for i, layer in enumerate(layers):
             level = i % len(scales)
-            seen = _some(self._masks(queries, scales[level]).flatten(2) >= 0)
+            with torch.no_grad():
+                seen = _some(self._masks(states[-1], scales[level]).flatten(2) >= 0)
             features, places = encoder_hidden_states[level], multi_stage_positional_embeddings[level]
             found = _attend(
                 layer.cross_attn, queries + query_position_embeddings, features + places, features, seen.unsqueeze(1)
@@ -52,15 +55,16 @@ class MaskedDecoder(nn.Module):
             found, _ = layer.self_attn(hidden_states=queries, position_embeddings=query_position_embeddings)
             queries = layer.self_attn_layer_norm(queries + found)
             queries = layer.final_layer_norm(queries + layer.fc2(layer.activation_fn(layer.fc1(queries))))
+            states.append(self.layernorm(queries))
         return Mask2FormerMaskedAttentionDecoderOutput(
             last_hidden_state=queries.transpose(0, 1),
-            intermediate_hidden_states=(own.layernorm(queries),),
-            masks_queries_logits=(self._masks(queries, pixel_embeddings),),
+            intermediate_hidden_states=tuple(states),
+            masks_queries_logits=(self._masks(states[-1], pixel_embeddings),),
         )
 
-    def _masks(self, queries: Tensor, features: Tensor) -> Tensor:
-        """Logits (N, Q, h, w) of queries' masks over features (N, C, h, w)."""
-        embeddings = self.decoder.mask_predictor.mask_embedder(self.decoder.layernorm(queries).transpose(0, 1))
+    def _masks(self, state: Tensor, features: Tensor) -> Tensor:
+        """Logits (N, Q, h, w) over features (N, C, h, w) of the masks of normalised queries."""
+        embeddings = self.mask_predictor.mask_embedder(state.transpose(0, 1))
         return torch.einsum("nqc,nchw->nqhw", embeddings, features)
 
 
@@ -81,7 +85,9 @@ def _attend(attention: nn.MultiheadAttention, queries: Tensor, keys: Tensor, val
 
 
 def decode_lightly(network: Any) -> None:
-    """Give a network that is not trained on its `MaskedDecoder`, where it is a Mask2Former as published."""
+    """Let a network's decoder be a `MaskedDecoder`, where it is a Mask2Former as published.
+
+    Dropout and layers left out by chance are not for it: neither the published networks nor the starter has them.
+    """
     if isinstance(network, Mask2FormerForUniversalSegmentation) and not network.config.pre_norm:
-        module: Any = network.model.transformer_module
-        module.decoder = MaskedDecoder(module.decoder)
+        network.model.transformer_module.decoder.__class__ = MaskedDecoder

@@ -14,6 +14,7 @@ from segdemo.labels import LabelSpace
 from segdemo.models import catalog, starters, weights
 from segdemo.models.architectures import published_configs, small_transformers
 from segdemo.models.architectures.deeplab import VGG_DEPTHS
+from segdemo.models.masked_decoder import decode_lightly
 
 _SMALL = tuple(sorted(f"{path.stem}_small" for path in (Path(__file__).parent / "recipes").glob("*.toml")))
 
@@ -24,6 +25,12 @@ def build(name: str, space: LabelSpace) -> nn.Module:
     name: of a starter network (`fcn_small`, ...), or the key of any model of the catalogue, for its architecture alone.
     Raises `SegdemoError` for an unknown name.
     """
+    network = _build(name, space)
+    decode_lightly(network)
+    return network
+
+
+def _build(name: str, space: LabelSpace) -> nn.Module:
     if name in _SMALL:
         return _small(name, space)
     try:

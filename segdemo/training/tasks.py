@@ -31,6 +31,7 @@ from segdemo.sample import TrueSegments
 from segdemo.training.augment import normalise
 from segdemo.training.data import Pictures, class_weights
 from segdemo.training.recipe import Recipe
+from segdemo.training.set_prediction import Answers, Truth, set_prediction_loss
 
 _MOST_INSTANCES = 512  # numbers of a crop's own instances and of those pasted into it
 _SMALLEST_TARGET = 16  # pixels of an instance left in a crop
@@ -86,9 +87,7 @@ class SemanticTask:
 
 @dataclass(frozen=True)
 class QueryTask:
-    """The loss inside transformers' Mask2Former (https://arxiv.org/abs/2112.01527, section 3.2), and one on the pixel
-    embeddings: what they do not tell apart, no query can.
-    """
+    """The loss of Mask2Former's queries, and one on the pixel embeddings: what they do not tell apart, no query can."""
 
     space: LabelSpace
     input_hw: tuple[int, int]
@@ -96,11 +95,15 @@ class QueryTask:
 
     def loss(self, network: nn.Module, rgb: Tensor, labels: Tensor, instances: Tensor) -> Tensor:
         targets = [self._targets(one, ids) for one, ids in zip(labels, instances, strict=True)]
-        masks, classes = zip(*targets, strict=True)
-        output = network(pixel_values=rgb, mask_labels=list(masks), class_labels=list(classes))
-        return output.loss.squeeze() + _DISCRIMINATION * segment_discrimination(
-            output.pixel_decoder_last_hidden_state, masks
-        )
+        whole: Any = network
+        output = whole.model(pixel_values=rgb, output_hidden_states=True)
+        pixels = output.pixel_decoder_last_hidden_state
+        embedder = whole.model.transformer_module.decoder.mask_predictor.mask_embedder
+        states = [state.transpose(0, 1) for state in output.transformer_decoder_intermediate_states]
+        layers = [Answers(whole.class_predictor(state), embedder(state)) for state in states]
+        truths = [Truth.of(masks, classes, pixels.shape[-2:]) for masks, classes in targets]
+        apart = segment_discrimination(pixels, [masks for masks, _ in targets])
+        return set_prediction_loss(layers, pixels, truths) + _DISCRIMINATION * apart
 
     def score(self, network: nn.Module, pictures: Pictures) -> float:
         def logits(output: Any) -> Tensor:

@@ -27,6 +27,26 @@ def test_queries_and_masks_are_those_of_transformers(backbone, size_hw):
         torch.testing.assert_close(answer[name], expected[name], rtol=1e-3, atol=1e-3 * spread)
 
 
+def test_every_layers_queries_and_what_they_learn_are_those_of_transformers():
+    network = tiny_mask2former(CAMVID, "resnet")
+    light = copy.deepcopy(network)
+    decode_lightly(light)
+    pictures = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    states, gradients = [], []
+    for one in (network, light):
+        output = one.model(pixel_values=pictures, output_hidden_states=True)
+        states.append(torch.stack(output.transformer_decoder_intermediate_states))
+        wanted = torch.randn(states[-1].shape, generator=torch.Generator().manual_seed(1))
+        (states[-1] * wanted).sum().backward()
+        gradients.append({name: p.grad for name, p in one.model.transformer_module.named_parameters()})
+    torch.testing.assert_close(states[1], states[0], rtol=1e-3, atol=1e-3)
+    learned = {name: gradient for name, gradient in gradients[0].items() if gradient is not None}
+    assert len(learned) > 40
+    largest = max(float(gradient.abs().max()) for gradient in learned.values())
+    for name, gradient in learned.items():
+        torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-2, atol=1e-4 * largest)
+
+
 @torch.no_grad()
 def test_a_query_whose_mask_is_empty_looks_at_everything():
     """As in transformers: attention over nothing would be no number."""
