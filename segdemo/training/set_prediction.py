@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 _CLASS, _DICE, _CELLS = 2.0, 5.0, 0.25
 _NO_OBJECT = 0.1  # weight of queries that answer for nothing
+_NEVER = 1e6  # cost of a pair that has none
 _SMALLEST = 2.0  # cells of a segment that is taught
 
 
@@ -75,7 +76,8 @@ def _matched(classes: Tensor, embeddings: Tensor, pixels: Tensor, truth: Truth) 
     common = found @ truth.masks.T
     dice = (2 * common + 1) / (found.sum(1, keepdim=True) + truth.areas + 1)
     cost = -_CLASS * classes.softmax(-1)[:, truth.classes] - _DICE * dice
-    query, segment = linear_sum_assignment(cost.cpu().numpy())
+    finite = cost.nan_to_num(_NEVER)  # the training loop passes over a batch that overflowed; no pairs would end it
+    query, segment = linear_sum_assignment(finite.cpu().numpy())
     return torch.as_tensor(query, device=pixels.device), torch.as_tensor(segment, device=pixels.device)
 
 

@@ -103,3 +103,9 @@ def test_a_picture_without_segments_teaches_silence():
     assert set_prediction_loss([answers], pixels, [nothing]) > 1
     silent, pixels = said([NO_OBJECT] * 2, torch.zeros(2, 24, 32))
     assert set_prediction_loss([silent], pixels, [nothing]) == pytest.approx(0, abs=1e-3)
+
+
+def test_a_batch_that_overflowed_has_no_loss_and_stops_nothing():
+    answers, pixels = said([0, 1, 2], street())
+    broken = Answers(answers.classes * torch.nan, answers.embeddings)
+    assert not torch.isfinite(set_prediction_loss([broken], pixels, [truth(street())]))
