@@ -62,7 +62,6 @@ def mask2former_small(space: LabelSpace) -> Mask2FormerForUniversalSegmentation:
         encoder_layers=2,
         decoder_layers=7,  # the first scores the queries before any attention: six attend, two per scale
         num_queries=80,  # a generated street has up to 40 things
-        train_num_points=2048,
     )
     return Mask2FormerForUniversalSegmentation(_name_classes(config, space))
 
