@@ -1,5 +1,6 @@
 """Devices: what there is, what it can do, and what it remembers."""
 
+import platform
 import subprocess
 import sys
 from dataclasses import fields
@@ -80,6 +81,32 @@ def test_inference_records_no_gradients():
 def test_waiting_for_the_cpu_and_freeing_its_memory_do_nothing_harmful():
     devices.synchronise("cpu")
     devices.free_memory("cpu")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library decides for itself")
+def test_pages_that_are_kept_are_not_cleared_again_until_they_are_given_back():
+    code = """
+import resource, torch
+from segdemo import devices
+
+def run():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    tensors = [torch.ones(MANY) for _ in range(4)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+MANY = 5 << 20  # 20 MiB each
+run()
+as_it_comes = run()
+devices.keep_pages()
+run()
+kept = run()
+devices.free_memory("cpu")
+print(as_it_comes, kept, run())
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    as_it_comes, kept, given_back = map(int, answer.stdout.split())
+    assert kept < as_it_comes / 10
+    assert kept < given_back / 10
 
 
 def test_torchs_own_refusal_of_a_huge_tensor_is_out_of_memory():

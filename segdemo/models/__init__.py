@@ -109,6 +109,8 @@ def load(
     where = devices.choose(device)
     chosen = usual_precision(where) if precision == "auto" else precision
     devices.check_precision(where, chosen)
+    if where == "cpu":
+        devices.keep_pages()
     return _adapter(spec)(spec, where, chosen, weights == "trained", progress, score_threshold)
 
 

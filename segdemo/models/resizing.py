@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # A band is passed over about seven times: on a CPU it should stay in the cache, on a GPU it should fill the device.
-_BAND_BYTES_CPU = 1 << 19
+_BAND_BYTES_CPU = 1 << 20
 _BAND_BYTES_GPU = 64 << 20
 
 
@@ -96,6 +96,15 @@ def numbered(bands: Iterable[Tensor]) -> Iterator[tuple[slice, Tensor]]:
     for band in bands:
         yield slice(top, top + band.shape[2]), band
         top += band.shape[2]
+
+
+def upscaled(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """Maps (N, C, h, w) of any dtype resized bilinearly to sides that are no shorter: float32, channels last in memory.
+
+    One side after the other, each in the order in memory that suits it: for a picture half of `interpolate`'s time.
+    """
+    wide = widened(maps, size_hw[1]).contiguous(memory_format=torch.channels_last)
+    return _resized_side(wide.permute(0, 2, 3, 1), 1, size_hw[0], slice(None)).permute(0, 3, 1, 2)
 
 
 def resized_window(maps: Tensor, size_hw: tuple[int, int], rows: slice, columns: slice) -> Tensor:

@@ -19,6 +19,7 @@ from segdemo.labels import LabelSpace
 from segdemo.models import Answer, Precision
 from segdemo.models.normalising import normalised
 from segdemo.models.placing import autocast, expect_finite, place
+from segdemo.models.resizing import upscaled
 from segdemo.models.spec import ModelSpec
 from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
@@ -115,8 +116,11 @@ class SemanticModel(NetworkModel):
         """(N, 3, h, w) float32, `scale` times as large as usual."""
         height, width = pictures.shape[-2:]
         size = resized_hw((height, width), round(scale * self.network.shorter_side), self.network.divisor)
-        # Nothing to smooth where it is enlarged: the plain way gives the same values, but for halves, in half the time.
-        return self.normalised(TF.resize(pictures, list(size), antialias=size[0] < height or size[1] < width))
+        if size == (height, width):
+            return self.normalised(pictures)
+        if size[0] >= height and size[1] >= width:  # there is nothing to smooth
+            return self.normalised(upscaled(pictures, size).round_())
+        return self.normalised(TF.resize(pictures, list(size), antialias=True))
 
     def logits(self, inputs: Tensor) -> Tensor:
         """The bare network: (N, C, h, w) in its own precision."""

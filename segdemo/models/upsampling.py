@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from segdemo.models.contenders import Block, blocks_of_contenders
@@ -103,6 +104,16 @@ def _sum_of_powers_(scores: Tensor) -> Tensor:
 
 def _at_size(logits: Tensor, size_hw: tuple[int, int], middle_hw: tuple[int, int] | None) -> Iterator[Tensor]:
     """Bands of the logits resized, in two steps where there is a size between."""
+    grid_hw = tuple(logits.shape[2:])
+    if middle_hw in (None, size_hw, grid_hw) and math.prod(grid_hw) >= math.prod(size_hw):
+        return _bands(logits, size_hw)
     down, across = zip(middle_hw or size_hw, size_hw, strict=True)
-    shares = resized_shares(linear_shares(logits.shape[2], down[0]), down[1])
+    shares = resized_shares(linear_shares(grid_hw[0], down[0]), down[1])
     return resized_rows(blocks_of_rows(logits, max(across)), Blend.of(shares), across)
+
+
+def _bands(logits: Tensor, size_hw: tuple[int, int]) -> Iterator[Tensor]:
+    """Bands of logits whose own grid is no smaller: resized as a whole, they take no more memory than there is now."""
+    whole = logits if logits.shape[2:] == size_hw else F.interpolate(logits.float(), size_hw, mode="bilinear")
+    for band in blocks_of_rows(whole, size_hw[1]):
+        yield band.to(torch.float32, copy=True, memory_format=torch.contiguous_format)

@@ -12,6 +12,7 @@ from segdemo.models.resizing import (
     resized_rows,
     resized_shares,
     resized_window,
+    upscaled,
 )
 from segdemo.models.upsampling import (
     first_maximum_,
@@ -47,6 +48,18 @@ def test_labels_and_confidence_equal_resizing_everything_first(shape, size_hw, d
     assert confidence.dtype == torch.float16
     assert torch.equal(labels.long(), expected_labels)
     assert torch.allclose(confidence.float(), expected_confidence, atol=6e-4)
+
+
+@pytest.mark.parametrize("size_hw", [(48, 64), (36, 48), (60, 40)])
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_a_grid_as_fine_as_the_picture_gives_the_labels_of_the_plain_way(order, size_hw):
+    logits = torch.randn(2, 11, 48, 64, generator=torch.Generator().manual_seed(7)).contiguous(memory_format=order)
+    before = logits.clone()
+    labels, confidence = labels_from_logits(logits, size_hw, (48, 64))
+    expected_labels, expected_confidence = plainly(logits, size_hw)
+    assert (labels == expected_labels).all()
+    assert torch.allclose(confidence.float(), expected_confidence, atol=6e-4)
+    assert torch.equal(logits, before)
 
 
 @pytest.mark.parametrize("budget", [1, 5_000, 1 << 30])
@@ -126,6 +139,15 @@ def test_two_resizings_after_one_another_are_one_blend(size_hw):
     step = F.interpolate(maps, size=(24, 32), mode="bilinear", align_corners=False)
     expected = F.interpolate(step, size=size_hw, mode="bilinear", align_corners=False)
     assert torch.allclose(torch.cat(bands, dim=2), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size_hw", [(11, 7), (11, 20), (30, 7), (64, 50)])
+def test_what_is_upscaled_side_after_side_is_what_interpolate_gives(size_hw):
+    maps = torch.randint(256, (2, 3, 11, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(5))
+    expected = F.interpolate(maps.float(), size=size_hw, mode="bilinear", align_corners=False)
+    found = upscaled(maps, size_hw)
+    assert torch.allclose(found, expected, atol=1e-4)
+    assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("size_hw", [(40, 30), (11, 7), (5, 50)])
