@@ -1,7 +1,7 @@
 """The networks of `architectures`, behind the four stages: U-Net, SegNet, DeepLab, FastFCN, Segmenter and others."""
 
 from torch import Tensor
-from torchvision.transforms import functional as TF
+from torchvision.transforms.v2 import functional as TF
 
 from segdemo.models import SCORE_THRESHOLD, Model, Precision, Progress, authors_checkpoints, starters
 from segdemo.models.semantic import SemanticModel, make_ready

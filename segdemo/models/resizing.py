@@ -98,15 +98,6 @@ def numbered(bands: Iterable[Tensor]) -> Iterator[tuple[slice, Tensor]]:
         top += band.shape[2]
 
 
-def upscaled(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """Maps (N, C, h, w) of any dtype resized bilinearly to sides that are no shorter: float32, channels last in memory.
-
-    One side after the other, each in the order in memory that suits it: for a picture half of `interpolate`'s time.
-    """
-    wide = widened(maps, size_hw[1]).contiguous(memory_format=torch.channels_last)
-    return _resized_side(wide.permute(0, 2, 3, 1), 1, size_hw[0], slice(None)).permute(0, 3, 1, 2)
-
-
 def resized_window(maps: Tensor, size_hw: tuple[int, int], rows: slice, columns: slice) -> Tensor:
     """The part [rows, columns] of maps (..., h, w) resized bilinearly to size_hw, without the rest; float32."""
     return _resized_side(

@@ -12,14 +12,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
-from torchvision.transforms import functional as TF
+from torchvision.transforms.v2 import functional as TF
 
 from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
 from segdemo.models import Answer, Precision
 from segdemo.models.normalising import normalised
 from segdemo.models.placing import autocast, expect_finite, place
-from segdemo.models.resizing import upscaled
 from segdemo.models.spec import ModelSpec
 from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
@@ -113,13 +112,12 @@ class SemanticModel(NetworkModel):
     """
 
     def preprocess(self, pictures: Tensor, scale: float = 1) -> Tensor:
-        """(N, 3, h, w) float32, `scale` times as large as usual."""
+        """(N, 3, h, w) float32, `scale` times as large as usual.
+
+        Resized in whole numbers, as Pillow does it and with it torchvision's presets where they are given a file.
+        """
         height, width = pictures.shape[-2:]
         size = resized_hw((height, width), round(scale * self.network.shorter_side), self.network.divisor)
-        if size == (height, width):
-            return self.normalised(pictures)
-        if size[0] >= height and size[1] >= width:  # there is nothing to smooth
-            return self.normalised(upscaled(pictures, size).round_())
         return self.normalised(TF.resize(pictures, list(size), antialias=True))
 
     def logits(self, inputs: Tensor) -> Tensor:

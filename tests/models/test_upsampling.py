@@ -12,7 +12,6 @@ from segdemo.models.resizing import (
     resized_rows,
     resized_shares,
     resized_window,
-    upscaled,
 )
 from segdemo.models.upsampling import (
     first_maximum_,
@@ -139,15 +138,6 @@ def test_two_resizings_after_one_another_are_one_blend(size_hw):
     step = F.interpolate(maps, size=(24, 32), mode="bilinear", align_corners=False)
     expected = F.interpolate(step, size=size_hw, mode="bilinear", align_corners=False)
     assert torch.allclose(torch.cat(bands, dim=2), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("size_hw", [(11, 7), (11, 20), (30, 7), (64, 50)])
-def test_what_is_upscaled_side_after_side_is_what_interpolate_gives(size_hw):
-    maps = torch.randint(256, (2, 3, 11, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(5))
-    expected = F.interpolate(maps.float(), size=size_hw, mode="bilinear", align_corners=False)
-    found = upscaled(maps, size_hw)
-    assert torch.allclose(found, expected, atol=1e-4)
-    assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("size_hw", [(40, 30), (11, 7), (5, 50)])
