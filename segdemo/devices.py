@@ -31,8 +31,11 @@ _OUT_OF_MEMORY: Final = re.compile(
 )
 
 
-# glibc's mallopt: blocks below 1 GiB come from its heaps, what is free at a heap's end stays, heaps grow by 64 MiB.
-_KEPT: Final = {-3: 1 << 30, -1: 1 << 30, -2: 64 << 20}  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD
+# glibc's mallopt: blocks below 1 GiB come from its heaps, 1 GiB may stay free at a heap's end, heaps grow by 64 MiB,
+# and there are 4 at most, however many threads: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD, M_ARENA_MAX.
+_KEPT: Final = {-3: 1 << 30, -1: 1 << 30, -2: 64 << 20, -8: 4}
+
+_OMP_PAUSE_SOFT: Final = 1  # OpenMP 5.0, section 3.2.46
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def keep_pages() -> None:
     """Let this process keep the memory that tensors on the CPU leave, up to 1 GiB at each heap's end; glibc only.
 
     As it comes, glibc hands large blocks back at once, and the kernel clears each of their pages again for the next
-    run: up to a third of its time. `free_memory` gives back what is kept.
+    run: up to a fifth of its time. `free_memory` gives back what is kept.
     """
     libc = _glibc()
     if libc is not None:
@@ -122,6 +125,8 @@ def keep_pages() -> None:
 def inference(device: str, side_by_side: int = 1) -> Iterator[None]:
     """The context every stage runs in: no gradients, and among several GPUs this one is the current one.
 
+    Its threads end with it (`release_threads`).
+
     side_by_side: among how many threads the CPU's cores are shared.
     """
     import torch
@@ -129,8 +134,22 @@ def inference(device: str, side_by_side: int = 1) -> Iterator[None]:
     # The number belongs to the calling thread in part and to the process in part: every run sets its own.
     torch.set_num_threads(max(1, threads() // side_by_side))
     current = torch.cuda.device(device) if device.startswith("cuda") else nullcontext()
-    with torch.inference_mode(), current:
-        yield
+    try:
+        with torch.inference_mode(), current:
+            yield
+    finally:
+        release_threads()
+
+
+def release_threads() -> None:
+    """End the threads that OpenMP keeps for the one that calls this; the next operator that needs them starts new ones.
+
+    Each thread that has run something in parallel has a team of its own. As soon as there are more of them than cores,
+    GNU's OpenMP lets none wait awake, and whoever runs a network then waits for threads to wake up at every operator.
+    """
+    runtime = _gnu_openmp()
+    if runtime is not None:
+        runtime.omp_pause_resource_all(_OMP_PAUSE_SOFT)
 
 
 def synchronise(device: str) -> None:
@@ -157,9 +176,7 @@ def free_memory(device: str) -> None:
     import torch
 
     gc.collect()
-    libc = _glibc()
-    if libc is not None:
-        libc.malloc_trim(0)
+    _return_pages()
     if device.startswith("cuda"):
         with torch.cuda.device(device):
             torch.cuda.empty_cache()
@@ -175,6 +192,7 @@ def reset_peak_memory(device: str) -> bool:
         torch.cuda.reset_peak_memory_stats(device)
         return True
     if device == "cpu":
+        _return_pages()
         try:
             Path("/proc/self/clear_refs").write_text("5")  # 5: reset the high-water mark and nothing else
         except OSError:
@@ -316,6 +334,23 @@ def _field(path: str, name: str) -> str | None:
         return None
     found = re.search(rf"^{name}\s*:\s*(.+)$", text, re.MULTILINE)
     return found[1].strip() if found else None
+
+
+@cache
+def _gnu_openmp() -> ctypes.CDLL | None:
+    """The runtime that torch runs on with Linux's packages; others, whose pause is another, are left alone."""
+    try:
+        runtime = ctypes.CDLL("libgomp.so.1")
+    except OSError:
+        return None
+    return runtime if hasattr(runtime, "omp_pause_resource_all") else None
+
+
+def _return_pages() -> None:
+    """Give the system what `keep_pages` kept."""
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
 
 
 def _glibc() -> ctypes.CDLL | None:

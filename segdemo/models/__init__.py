@@ -111,7 +111,9 @@ def load(
     devices.check_precision(where, chosen)
     if where == "cpu":
         devices.keep_pages()
-    return _adapter(spec)(spec, where, chosen, weights == "trained", progress, score_threshold)
+    model = _adapter(spec)(spec, where, chosen, weights == "trained", progress, score_threshold)
+    devices.release_threads()
+    return model
 
 
 def usual_precision(device: str) -> Precision:
