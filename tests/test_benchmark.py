@@ -28,9 +28,9 @@ FCN, SEGFORMER = "starter/fcn", "starter/segformer"
 
 
 class SlowModel(FakeModel):
-    """Sleeps in one stage."""
+    """Sleeps in one stage, and longer in none."""
 
-    slow_stage, seconds, calls = "forward", 0.05, None
+    slow_stage, seconds, in_no_stage, calls = "forward", 0.05, 0.2, None
 
     def transfer(self, images):
         if self.calls is not None:
@@ -47,13 +47,19 @@ class SlowModel(FakeModel):
         return self._slept("postprocess", super().postprocess(outputs, size_hw))
 
     def settle(self, outputs):
-        time.sleep(0.2)  # in no stage
+        time.sleep(self.in_no_stage)
         return outputs
 
     def _slept(self, stage, value):
         if stage == self.slow_stage:
             time.sleep(self.seconds)
         return value
+
+
+class QuickModel(SlowModel):
+    """For what is no matter of time."""
+
+    seconds, in_no_stage = 0, 0
 
 
 @pytest.fixture
@@ -68,8 +74,8 @@ def calls(load):
     calls = []
 
     def counted(key):
-        model = SlowModel(key)
-        model.calls, model.seconds = calls, 0
+        model = QuickModel(key)
+        model.calls = calls
         return model
 
     load(counted)
@@ -112,7 +118,7 @@ def test_a_model_that_fails_keeps_its_reason_and_the_others_are_measured(load):
     def picky(key):
         if key == FCN:
             raise ModelError("No weights here.")
-        return SlowModel(key)
+        return QuickModel(key)
 
     load(picky)
     failed, fine = last(benchmark.run([Case(FCN, (24, 32)), Case(SEGFORMER, (24, 32))], "cpu", rounds=2)).measurements
@@ -123,7 +129,7 @@ def test_a_model_that_fails_keeps_its_reason_and_the_others_are_measured(load):
 
 def test_a_failure_that_nobody_foresaw_is_told_and_the_others_are_measured(load, caplog):
     def broken(key):
-        model = SlowModel(key)
+        model = QuickModel(key)
         if key == FCN:
             model.forward = lambda inputs: [][1]
         return model
@@ -177,7 +183,7 @@ def test_ranks_are_among_cases_of_one_size():
 
 def test_a_model_that_fails_in_a_later_call_leaves_the_others_standing(load):
     def fading(key):
-        model = SlowModel(key)
+        model = QuickModel(key)
         model.seconds = 0
         if key == FCN:
             model.settle = lambda outputs, rest=[None] * 6: rest.pop() or outputs if rest else tired()
@@ -193,7 +199,7 @@ def test_a_model_that_fails_in_a_later_call_leaves_the_others_standing(load):
 
 
 def test_a_report_is_read_back_as_it_was(load):
-    load(SlowModel)
+    load(QuickModel)
     cases = [Case(FCN, (24, 32), 2), Case(SEGFORMER, (24, 32)), Case(FCN, (24, 32), extras=Extras(tta="flip"))]
     report = last(benchmark.run(cases, "cpu", rounds=2))
     assert benchmark.parse(report.text()).measurements[2].case == cases[2]
@@ -202,7 +208,7 @@ def test_a_report_is_read_back_as_it_was(load):
 
 
 def test_a_record_without_one_of_the_stages_is_of_another_version(load):
-    load(SlowModel)
+    load(QuickModel)
     record = json.loads(last(benchmark.run([Case(FCN, (24, 32))], "cpu", rounds=1)).text())
     del record["measurements"][0]["samples"]["transfer"]
     with pytest.raises(SegdemoError, match="another version"):
@@ -259,7 +265,7 @@ def test_memory_that_cannot_be_had_is_none(monkeypatch):
 
 def test_the_environment_tells_threads_and_an_older_record_has_no_governor(load, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("SEGDEMO_RESULTS", str(tmp_path / "results.sqlite"))
-    load(SlowModel)
+    load(QuickModel)
     before = devices.threads()
     try:
         words = ["--rounds", "1", "--device", "cpu", "--threads", "1", "--way", "default", "contiguous"]
@@ -301,7 +307,7 @@ def test_settled_queries_find_the_same_number_of_things_in_any_picture():
 
 def test_the_command_prints_a_row_for_each_case_and_keeps_the_run(load, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("SEGDEMO_RESULTS", str(tmp_path / "results.sqlite"))
-    load(SlowModel)
+    load(QuickModel)
     file = tmp_path / "report.json"
     sizes = ["--size", "24x32", "48x64", "--batch", "1", "2", "--rounds", "2", "--device", "cpu"]
     assert main(["benchmark", "--model", FCN, *sizes, "--json", str(file)]) == 0
@@ -344,7 +350,7 @@ def test_an_older_file_of_results_gets_room_for_benchmarks(tmp_path):
 
 def test_views_are_timed_beside_the_plain_run_and_cost_what_they_cost(load, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("SEGDEMO_RESULTS", str(tmp_path / "results.sqlite"))
-    load(SlowModel)
+    load(QuickModel)
     words = ["--tta", "none", "flip", "--tile", "0", "64", "--size", "24x100", "--rounds", "1", "--device", "cpu"]
     assert main(["benchmark", "--model", FCN, *words]) == 0
     [text] = Results().benchmarks().values()
