@@ -35,6 +35,7 @@ _OUT_OF_MEMORY: Final = re.compile(
 # and there are 4 at most, however many threads: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD, M_ARENA_MAX.
 _KEPT: Final = {-3: 1 << 30, -1: 1 << 30, -2: 64 << 20, -8: 4}
 
+_FAST_BF16: Final = frozenset({"amx_bf16", "avx512_bf16"})  # as Linux names them
 _OMP_PAUSE_SOFT: Final = 1  # OpenMP 5.0, section 3.2.46
 
 
@@ -290,12 +291,12 @@ def _has_bf16(device: str) -> bool:
 
 
 @cache
-def has_bf16_matrices(device: str) -> bool:
-    """Whether a CPU multiplies matrices of bf16 in units made for it (Intel's AMX); False for all other devices.
+def has_fast_bf16(device: str) -> bool:
+    """Whether a CPU has instructions that multiply and add bf16, for vectors or matrices; False for all other devices.
 
-    device: a name from `choose`. Without such units bf16 is slower than fp32, or no faster.
+    device: a name from `choose`. Without them bf16 is slower than fp32, or no faster.
     """
-    return device == "cpu" and "amx_bf16" in (_field("/proc/cpuinfo", "flags") or "").split()
+    return device == "cpu" and not _FAST_BF16.isdisjoint((_field("/proc/cpuinfo", "flags") or "").split())
 
 
 def _version(package: str) -> str | None:

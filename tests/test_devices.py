@@ -64,11 +64,14 @@ def test_an_unknown_precision_is_refused_naming_the_known_ones():
         devices.check_precision("cpu", "int8")
 
 
-@pytest.mark.parametrize(("flags", "has_them"), [("fpu avx2 amx_bf16 amx_tile", True), ("fpu avx2 avx512_bf16", False)])
-def test_units_for_bf16_matrices_are_told_by_the_processors_flags(flags, has_them, monkeypatch):
+@pytest.mark.parametrize(
+    ("flags", "has_them"),
+    [("fpu avx2 amx_bf16 amx_tile", True), ("fpu avx2 avx512f avx512_bf16", True), ("fpu avx2 avx512f", False)],
+)
+def test_instructions_for_bf16_are_told_by_the_processors_flags(flags, has_them, monkeypatch):
     monkeypatch.setattr(devices, "_field", lambda path, name: flags)
-    assert devices.has_bf16_matrices.__wrapped__("cpu") == has_them
-    assert not devices.has_bf16_matrices.__wrapped__("cuda:0")
+    assert devices.has_fast_bf16.__wrapped__("cpu") == has_them
+    assert not devices.has_fast_bf16.__wrapped__("cuda:0")
 
 
 def test_inference_records_no_gradients():

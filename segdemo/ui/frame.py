@@ -53,7 +53,7 @@ def draw_devices(place: DeltaGenerator) -> None:
             persist_state="session",
             format_func=_PRECISIONS.__getitem__,
             help="How exactly the model calculates. Fewer bits need less memory and change the answer slightly. "
-            "Automatic: bf16 where the processor has units for it, which changes fewer than five labels in a "
+            "Automatic: bf16 where the processor has instructions for it, which changes fewer than five labels in a "
             "thousand of the starters'; otherwise, and wherever models are scored or timed against each other, fp32.",
         )
         _extras()

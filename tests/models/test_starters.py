@@ -55,8 +55,8 @@ def test_a_starter_sees_roads_and_cars_in_scenes_it_has_never_met(spec: ModelSpe
 
 
 @pytest.mark.parametrize("has_them", [True, False])
-def test_where_a_cpu_has_units_for_bf16_models_use_them_unless_told_otherwise(has_them: bool, monkeypatch):
-    monkeypatch.setattr("segdemo.devices.has_bf16_matrices", lambda device: has_them)
+def test_where_a_cpu_has_instructions_for_bf16_models_use_them_unless_told_otherwise(has_them: bool, monkeypatch):
+    monkeypatch.setattr("segdemo.devices.has_fast_bf16", lambda device: has_them)
     precisions = {key: models.load(key, "cpu", "auto").precision for key in ("starter/fcn", "starter/maskrcnn")}
     assert set(precisions.values()) == {"bf16" if has_them else "fp32"}
     assert models.load("starter/fcn", "cpu").precision == "fp32"
