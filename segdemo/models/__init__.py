@@ -120,7 +120,7 @@ def usual_precision(device: str) -> Precision:
     """The fastest precision on a device, as `devices.choose` names it, that leaves a model's answers as they are.
 
     bf16 on a CPU with instructions for it: with the starters there, fewer than 0.5 % of the labels change, mean IoU by
-    less than 0.001, and the network takes 0.3 to 0.8 of the time. `benchmarks/precision.py` measures it.
+    less than 0.001, and the network takes 0.3 to 0.9 of the time. `benchmarks/precision.py` measures it.
     """
     return "bf16" if devices.has_fast_bf16(device) else "fp32"
 
