@@ -48,7 +48,7 @@ _WATCH = """(root) => {
   document.addEventListener("change", () => (start = performance.now()), { capture: true, once: true });
   window.drawn = new Promise((resolve) => {
     new MutationObserver(async () => {
-      if (root.dataset.ready === before) return;
+      if (!root.dataset.ready || root.dataset.ready === before) return;
       await frame(); // in which it is drawn
       await frame();
       resolve((performance.now() - start) / 1000);

@@ -212,6 +212,8 @@ def fitted(size_hw: tuple[int, ...], max_side: int) -> tuple[int, int]:
 def nearest(values: np.ndarray, max_side: int) -> np.ndarray:
     """A map (H, W) with no side longer than `max_side`, of its own values, each the nearest."""
     size_hw = fitted(values.shape, max_side)
+    if size_hw == values.shape:
+        return values
     return values[np.ix_(*_nearest(values.shape, size_hw))]
 
 
@@ -245,8 +247,8 @@ def encode_jpeg(rgb: np.ndarray, quality: int = 90) -> bytes:
 def encode_png(pixels: np.ndarray) -> bytes:
     """A picture (H, W, 3) or a map (H, W), uint8, as a PNG file, packed fast rather than small.
 
-    A map's values are read back as its shades of grey. It is stored with a palette of these: Pillow then tries no
-    filters, which takes half the time.
+    A map's values are read back as its shades of grey. It is stored with a palette of these: Pillow then filters no
+    rows, which takes half the time, and the viewer reads them as they are (viewer/pixels.js).
     """
     picture = Image.fromarray(pixels)
     if pixels.ndim == 2:

@@ -1,5 +1,7 @@
 """One picture, one model: what it sees, and the numbers."""
 
+from functools import partial
+
 import streamlit as st
 
 from segdemo.ui import about, frame, results, runs, scores, state, viewer, views
@@ -11,15 +13,17 @@ if not chosen:
     st.stop()
 
 spec = frame.choose_one(chosen)
-waiting = st.empty()
-[(_, _, run)] = runs.answers([spec], picture, lambda: [waiting])
-waiting.empty()
+truth = scores.truth(picture)
+panes = viewer.Viewer(picture, [spec], truth)
+run = runs.answer(spec, picture, partial(panes.wait, spec))
 if isinstance(run, runs.Failure):
+    panes.drop(spec)
+    panes.finish()
     run.show()
     st.stop()
 
-truth = scores.truth(picture)
-viewer.show(picture, [run], truth)
+panes.add(run)
+panes.finish()
 score = scores.against_labels(run.prediction, truth)
 results.show_metrics(run, score)
 about.starter_note([spec])

@@ -241,8 +241,8 @@ def viewer_files(
 ) -> tuple[bytes, bytes | None, bytes | None]:
     """An answer for the browser, as PNG files: ids, confidence, and the numbers of objects, where there are any.
 
-    Ids and numbers are of `sent_side`, confidence at the size of the screen, 255 for 1. An object's number is
-    red + 256 · green.
+    Ids and numbers are of `sent_side`, confidence at the size of the screen, 255 for 1. Where there are more than 255
+    objects, a second map stands below the first, of what is to be multiplied by 256.
     """
     labels, confidence = _prediction.labels, _prediction.confidence
     side = sent_side(labels.shape)
@@ -252,7 +252,8 @@ def viewer_files(
     numbers = overlay.object_numbers(_prediction)
     if numbers is not None:
         numbers = overlay.nearest(numbers, side)
-        numbers = np.stack([numbers & 255, numbers >> 8, np.zeros_like(numbers)], axis=-1).astype(np.uint8)
+        planes = [numbers & 255, numbers >> 8] if numbers.max(initial=0) > 255 else [numbers]
+        numbers = np.concatenate(planes).astype(np.uint8)
     return overlay.encode_png(overlay.nearest(labels, side)), _png(confidence), _png(numbers)
 
 
@@ -283,8 +284,8 @@ def regions(
     return agreements.regions(_predictions, _REGIONS)
 
 
-def _png(pixels: np.ndarray | None) -> bytes | None:
-    return None if pixels is None else overlay.encode_png(pixels)
+def _png(values: np.ndarray | None) -> bytes | None:
+    return None if values is None else overlay.encode_png(values)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -51,7 +51,7 @@ def _look(find: Callable[[], ModelSpec]) -> None:
         return find()
 
     with problems.shown():
-        st.session_state[state.CHECKPOINT] = jobs.watch(work, lambda: st.empty())
+        st.session_state[state.CHECKPOINT] = jobs.watch(work, jobs.bar(st.empty))
 
 
 def _show() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from segdemo import words
 from segdemo.models.spec import ModelSpec
-from segdemo.ui import agreements, frame, runs, state, text
+from segdemo.ui import agreements, frame, jobs, runs, state, text
 from segdemo.ui.cache import Run
 from segdemo.ui.pictures import Picture
 
@@ -18,7 +18,7 @@ _ORDERS: Final = ("As they came", "Least agreement first")
 
 def remember(picture: Picture, specs: Sequence[ModelSpec], mean: float) -> None:
     """Keep how far the models agree on a picture, for the strip."""
-    state.keep_agreement(_asked(picture, specs), mean)
+    state.keep_agreement(state.asked(picture.id, specs), mean)
 
 
 def show(shown: Picture, specs: Sequence[ModelSpec]) -> None:
@@ -27,7 +27,7 @@ def show(shown: Picture, specs: Sequence[ModelSpec]) -> None:
     if len(pictures) < 2:
         return
     st.subheader("Pictures", anchor=False)
-    known = {picture.id: state.agreement(_asked(picture, specs)) for picture in pictures}
+    known = {picture.id: state.agreement(state.asked(picture.id, specs)) for picture in pictures}
     with st.container(horizontal=True, vertical_alignment="center"):
         order = st.segmented_control(
             "Order",
@@ -49,11 +49,6 @@ def show(shown: Picture, specs: Sequence[ModelSpec]) -> None:
     if run_all:
         _run(waiting, specs)
         st.rerun()
-
-
-def _asked(picture: Picture, specs: Sequence[ModelSpec]) -> str:
-    models = (f"{spec.key} {state.extras(spec.task)}" for spec in specs)
-    return " ".join([picture.id, state.device(), state.precision(), *models])
 
 
 def _by_agreement(value: float | None) -> tuple[bool, float]:
@@ -105,6 +100,6 @@ def _run(pictures: Sequence[Picture], specs: Sequence[ModelSpec]) -> None:
     for i, picture in enumerate(pictures):
         left = f", about {words.wait((time.monotonic() - began_s) / i * (len(pictures) - i))} left" if i else ""
         bar.progress(i / len(pictures), f"{i} of {len(pictures)} pictures{left}")
-        outcomes = [runs.answer(spec, picture, lambda: model) for spec in specs]
+        outcomes = [runs.answer(spec, picture, jobs.bar(lambda: model)) for spec in specs]
         answered = [outcome for outcome in outcomes if isinstance(outcome, Run)]
         remember(picture, specs, agreements.mean(agreements.between(picture, answered)))

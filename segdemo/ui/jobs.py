@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from functools import cache as once
 from threading import Thread
 from typing import Final, TypeVar
 
@@ -79,18 +80,31 @@ class Job:
         return f"{share}, about {words.wait((self.total_bytes - self.done_bytes) * elapsed_s / came)} left"
 
 
-def watch(work: Callable[[Job], T], place: Callable[[], DeltaGenerator]) -> T:
+def watch(work: Callable[[Job], T], tell: Callable[[Job], None]) -> T:
     """Do the work and return its result, or raise its error.
 
-    place: makes the empty element that shows the progress; called only where the work takes long enough to be seen.
+    tell: shows on the page how far the work is; called again and again, and never where it is done at once.
     """
-    job, future = Job(), Future[T]()
+    job, future, patience_s = Job(), Future[T](), _PATIENCE_S
     Thread(target=_do, args=(work, job, future), daemon=True).start()
-    if not wait([future], _PATIENCE_S).done:
-        shown = place()
-        while not wait([future], _STEP_S).done:
-            _show(job, shown)
+    while not wait([future], patience_s).done:
+        tell(job)
+        patience_s = _STEP_S
     return future.result()
+
+
+def bar(make_place: Callable[[], DeltaGenerator]) -> Callable[[Job], None]:
+    """For `watch`: a progress bar with words. make_place: makes the empty element for it, when it is first needed."""
+    place = once(make_place)
+
+    def tell(job: Job) -> None:
+        share, told = job.share(), job.describe()
+        if share is None:
+            place().markdown(f":shimmer[{told}]")
+        else:
+            place().progress(share, told)
+
+    return tell
 
 
 def _do(work: Callable[[Job], T], job: Job, future: Future[T]) -> None:
@@ -98,11 +112,3 @@ def _do(work: Callable[[Job], T], job: Job, future: Future[T]) -> None:
         future.set_result(work(job))
     except BaseException as error:  # noqa: BLE001 - it is raised again where the result is asked for
         future.set_exception(error)
-
-
-def _show(job: Job, shown: DeltaGenerator) -> None:
-    share, words = job.share(), job.describe()
-    if share is None:
-        shown.markdown(f":shimmer[{words}]")
-    else:
-        shown.progress(share, words)

@@ -1,6 +1,6 @@
 """Models' answers for the picture shown, with their progress where the answers will stand, and their failures."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache as once
 from functools import partial
@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from segdemo.models.spec import ModelSpec
 from segdemo.ui import cache, jobs, problems, state, text
 from segdemo.ui.cache import Run
+from segdemo.ui.jobs import Job
 from segdemo.ui.pictures import Picture
 
 
@@ -29,35 +30,26 @@ class Failure:
 
 def answers(
     specs: Sequence[ModelSpec], picture: Picture, make_places: Callable[[], Sequence[DeltaGenerator]]
-) -> Iterator[tuple[ModelSpec, DeltaGenerator | None, Run | Failure]]:
-    """The answers, one after another.
+) -> list[Run | Failure]:
+    """The models' answers, awaited where they will stand.
 
-    make_places: makes an empty element for each model; called where a model takes long, and not on a rerun where all
+    make_places: makes an empty element for each model; called where one takes long, and not on a rerun where all
     answers are known, so that the page does not flicker. While a model works, its place shows how far it is and the
-    later places the bare picture. An answer comes with its place, where there is one.
+    later places the bare picture.
     """
-    made: list[DeltaGenerator] = []
-
-    @once
-    def places() -> Sequence[DeltaGenerator]:
-        made.extend(make_places())
-        return made
-
-    for i, spec in enumerate(specs):
-        outcome = answer(spec, picture, partial(_progress, picture, places, i))
-        yield spec, made[i] if made else None, outcome
+    places = once(make_places)
+    progress = (jobs.bar(partial(_progress, picture, places, i)) for i in range(len(specs)))
+    return [answer(spec, picture, tell) for spec, tell in zip(specs, progress, strict=True)]
 
 
-def answer(spec: ModelSpec, picture: Picture, show_progress: Callable[[], DeltaGenerator]) -> Run | Failure:
-    """One model's answer. show_progress: makes the empty element for how far it is, where it takes long."""
+def answer(spec: ModelSpec, picture: Picture, tell: Callable[[Job], None]) -> Run | Failure:
+    """One model's answer. tell: shows how far it is, where it takes long."""
     image, device, precision, extras = picture.image(), state.device(), state.precision(), state.extras(spec.task)
     asked = f"{picture.id} {spec.key} {device} {precision} {extras}"
     sentence = state.problem(asked)
     if sentence is None:
         try:
-            return jobs.watch(
-                lambda job: cache.run(picture.id, spec.key, device, precision, extras, image, job), show_progress
-            )
+            return jobs.watch(lambda job: cache.run(picture.id, spec.key, device, precision, extras, image, job), tell)
         except Exception as error:  # noqa: BLE001 - one model's failure must leave the others standing
             sentence = problems.sentence(error)
             state.keep_problem(asked, sentence)

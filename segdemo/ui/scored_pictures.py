@@ -87,7 +87,7 @@ def _one(run: RunScores, dataset: Dataset, position: int, cell: Cell | None) -> 
             sample.image,
             job,
         ),
-        lambda: waiting,
+        jobs.bar(lambda: waiting),
     )
     waiting.empty()
     common = mapping(dataset.space, catalog.find(identity.model).space)

@@ -8,12 +8,11 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from segdemo import overlay, tables, words
+from segdemo import overlay, words
 from segdemo.labels import VOID, LabelSpace
 from segdemo.models.spec import ModelSpec
 from segdemo.overlay import Look
 from segdemo.palettes import Color, colorblind
-from segdemo.ui import cache, text
 from segdemo.ui.cache import Run
 from segdemo.ui.pictures import Picture
 
@@ -50,23 +49,6 @@ def palettes(spaces: Iterable[LabelSpace], safe: bool) -> dict[str, np.ndarray]:
             own[class_id] = colors[name]
         tables[space.name] = own
     return tables
-
-
-def grid(waiting: DeltaGenerator, picture: Picture, specs: Sequence[ModelSpec]) -> list[DeltaGenerator]:
-    """In an empty element, the picture and an empty element for each model's answer, all of one size."""
-    columns = 2 if len(specs) == 3 else 3
-    places = []
-    with waiting.container(), st.grid(columns, min_column_width=260):
-        with st.container(gap="xsmall"):
-            st.markdown("**Picture**")
-            st.image(cache.screen(picture.id, picture.image), width="stretch", alt=picture.name)
-            st.caption("as it came in")
-        for spec, title in zip(specs, tables.titles([spec.key for spec in specs]), strict=True):
-            with st.container(gap="xsmall"):
-                st.markdown(f"**{title}**")
-                places.append(st.empty())
-                st.caption(text.knows(spec))
-    return places
 
 
 def usual_looks(specs: Sequence[ModelSpec]) -> dict[str, Look]:

@@ -76,7 +76,7 @@ def _field(
         try:
             return jobs.watch(
                 lambda job: cache.receptive_field(picture.id, spec.key, device, precision, place, image, job),
-                lambda: waiting,
+                jobs.bar(lambda: waiting),
             )
         except Exception as error:  # noqa: BLE001 - one model's failure must leave the others standing
             sentence = problems.sentence(error)

@@ -36,7 +36,7 @@ def answers(picture: Picture) -> Answers | None:
         return places.true_answers(scene.labels, scene.instances, scene.instance_classes, CAMVID)
     specs = [catalog.find(key) for key in QUESTIONS]
     waiting = st.empty()
-    outcomes = [outcome for *_, outcome in runs.answers(specs, picture, lambda: _places(waiting))]
+    outcomes = runs.answers(specs, picture, lambda: _places(waiting))
     waiting.empty()
     for (kind, _), outcome in zip(QUESTIONS.values(), outcomes, strict=True):
         if isinstance(outcome, runs.Failure):

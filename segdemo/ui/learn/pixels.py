@@ -46,7 +46,7 @@ def traced(spec: ModelSpec, picture: Picture) -> Trace | None:
         waiting = st.empty()
         try:
             found = jobs.watch(
-                lambda job: cache.trace(picture.id, spec.key, device, precision, image, job), lambda: waiting
+                lambda job: cache.trace(picture.id, spec.key, device, precision, image, job), jobs.bar(lambda: waiting)
             )
         except Exception as error:  # noqa: BLE001 - told in its place, as on every page
             sentence = problems.sentence(error)

@@ -82,7 +82,7 @@ def on_picture(picture: Picture) -> None:
         st.info("Choose a sample scene in the sidebar: its labels are known, so that a network can be scored on it.")
         return
     spec, waiting = catalog.find(_STARTER), st.empty()
-    [(_, _, run)] = runs.answers([spec], picture, lambda: [waiting])
+    [run] = runs.answers([spec], picture, lambda: [waiting])
     waiting.empty()
     if isinstance(run, runs.Failure):
         run.show()

@@ -64,7 +64,7 @@ def _answer(family: Family, picture: Picture) -> None:
             st.markdown(f"**No starter.** segdemo brings no small {family.name} along, so there is no answer to show.")
         return
     waiting = st.empty()
-    [(_, _, run)] = runs.answers([spec], picture, lambda: [waiting])
+    [run] = runs.answers([spec], picture, lambda: [waiting])
     if isinstance(run, runs.Failure):
         waiting.empty()
         run.show()

@@ -143,7 +143,7 @@ def _checkpoint(spec: ModelSpec, use: Use) -> None:
 def _answer(use: Use, found: ModelSpec | None, picture: Picture) -> None:
     spec = _runnable(found)
     waiting = st.empty()
-    [(_, _, run)] = runs.answers([spec], picture, lambda: [waiting])
+    [run] = runs.answers([spec], picture, lambda: [waiting])
     if isinstance(run, runs.Failure):
         waiting.empty()
         run.show()

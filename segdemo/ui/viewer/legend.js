@@ -23,8 +23,8 @@ function fillLegend(viewer) {
     }));
   }
   tools.push(element("button", { type: "button", className: "all", onclick: () => viewer.hide(new Set()) }, "Show all classes"));
-  const titles = sources.slice(1).map((source) => source.title).join(" · ");
-  const caption = element("p", { className: "caption" }, `Classes, and their share of the picture: ${titles}`);
+  const titles = sources.filter((source) => source.counts).map((source) => source.title).join(" · ");
+  const caption = element("p", { className: "caption", hidden: !titles }, `Classes, and their share of the picture: ${titles}`);
   legend.replaceChildren(caption, ...tools, ...buttons);
   markLegend(viewer);
 }

@@ -2,14 +2,13 @@
 
 const MOST_KEPT = 24;
 const VOID = 255;
-const decodedFiles = new Map(); // url -> promise of { width, height, values }, the last used at the end
+const HEADER = 0x49484452, DATA = 0x49444154; // a PNG's chunks IHDR and IDAT
+const EIGHT_BITS_OF_PALETTE = 0x0803; // bit depth and colour type
+const decodedFiles = new Map(); // url -> promise of a map, the last used at the end
 
-/**
- * The numbers in a PNG file, exactly: no colour management, no alpha. Values: the array that holds them, of bytes (red,
- * which is the grey of a grey picture) or of 16 bits (red and 256 · green).
- */
-function decode(url, Values = Uint8Array) {
-  const known = decodedFiles.get(url) ?? fetchNumbers(url, Values);
+/** The bytes of a map in a PNG file, exactly as they were written: { width, height, values }. */
+function decode(url) {
+  const known = decodedFiles.get(url) ?? fetchMap(url);
   decodedFiles.delete(url);
   decodedFiles.set(url, known);
   known.catch(() => decodedFiles.delete(url));
@@ -20,18 +19,46 @@ function decode(url, Values = Uint8Array) {
   return known;
 }
 
-async function fetchNumbers(url, Values) {
-  const bitmap = await fetchBitmap(url);
-  const { width, height } = bitmap;
-  const rgba = pixelsOf(bitmap);
-  bitmap.close();
-  return { width, height, values: new Values(new Uint32Array(rgba.buffer)) }; // what does not fit in is cut off
+/**
+ * A map is written with a palette of 256 greys and unfiltered rows (overlay.encode_png): its bytes need no picture, no
+ * canvas and no colours, which takes a third of the time and a quarter of the memory.
+ */
+async function fetchMap(url) {
+  const file = new DataView(await (await fetched(url)).arrayBuffer());
+  const packed = [];
+  let width = 0, height = 0, isMap = false;
+  for (let at = 8; at < file.byteLength; at += 12 + file.getUint32(at)) {
+    const chunk = file.getUint32(at + 4);
+    if (chunk === HEADER) {
+      [width, height] = [file.getUint32(at + 8), file.getUint32(at + 12)];
+      isMap = file.getUint16(at + 16) === EIGHT_BITS_OF_PALETTE;
+    } else if (chunk === DATA) packed.push(new Uint8Array(file.buffer, at + 8, file.getUint32(at)));
+  }
+  const stream = new Blob(packed).stream().pipeThrough(new DecompressionStream("deflate"));
+  const rows = new Uint8Array(await new Response(stream).arrayBuffer());
+  for (let y = 0; y < height; y++) {
+    const start = y * (width + 1);
+    isMap &&= rows[start] === 0;
+    rows.copyWithin(y * width, start + 1, start + 1 + width);
+  }
+  if (!isMap || rows.length !== height * (width + 1)) throw new Error(`no map in ${url}`);
+  return { width, height, values: rows.subarray(0, width * height) };
+}
+
+/** Numbers of objects: where there are more than 255, a second map stands below the first, of 256 times as much. */
+function numbersOf({ width, height, values }, rows) {
+  if (height === rows) return values;
+  return Uint16Array.from({ length: width * rows }, (_, i) => values[i] + 256 * values[i + width * rows]);
+}
+
+async function fetched(url) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${answer.status} for ${url}`);
+  return answer;
 }
 
 async function fetchBitmap(url) {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${answer.status} for ${url}`);
-  return createImageBitmap(await answer.blob(), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  return createImageBitmap(await (await fetched(url)).blob(), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
 }
 
 function pixelsOf(bitmap) {

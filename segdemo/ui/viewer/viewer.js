@@ -16,6 +16,7 @@ class Viewer {
     root.addEventListener("keydown", (event) => onKey(this, event), { signal });
     root.addEventListener("keyup", (event) => event.key === " " && this.flicker(false), { signal });
     root.addEventListener("focusout", () => this.flicker(false), { signal });
+    document.addEventListener("segdemo-news", () => this.hear(), { signal });
   }
 
   /** Show what the server sent: the picture, its models and their classes. */
@@ -24,23 +25,59 @@ class Viewer {
     if (told === this.told) return; // Streamlit calls at every run of the page
     this.told = told;
     this.data = data;
-    this.classes = data.classes;
-    this.models = data.models.map((model) => ({ ...model }));
-    this.truth = data.truth ? { ...data.truth, title: "Labels" } : null;
+    const standing = JSON.stringify([data.picture, data.classes, data.truth, data.models.map(({ key, title }) => [key, title])]);
+    const stands = standing === this.standing;
+    this.standing = standing;
+    if (stands) this.models.forEach((model, i) => renew(model, data.models[i]));
+    else this.gather(data);
+    if (!this.models.length) return this.root.replaceChildren(); // all have failed
+    this.relate(data.shared);
+    if (!stands || this.awaited) delete this.root.dataset.ready;
+    if (stands) this.refresh();
+    else this.build();
+    await this.load();
+  }
+
+  /** What has become known since the server sent its data (news.js). */
+  hear() {
+    const { asked, shown, waiting } = window.segdemoNews ?? {};
+    if (asked === undefined || asked !== this.data.asked) return;
+    if (shown) this.show(shown);
+    else this.wait(waiting);
+  }
+
+  /** How far the model is that is at work: { key, words, share }, the share null where nobody knows. */
+  wait(work) {
+    this.work = work;
+    this.showWork();
+  }
+
+  /** The sources, of which there is nothing but the names yet. */
+  gather({ picture, classes, models, truth }) {
+    this.classes = classes;
+    this.models = models.map((model) => ({ ...model }));
+    this.truth = truth ? { ...truth, title: "Labels" } : null;
     this.sources = [{ title: "Picture" }, ...this.models, ...(this.truth ? [this.truth] : [])];
-    const places = new Map(this.classes.map(({ name }, place) => [name, place]));
+    const places = new Map(classes.map(({ name }, place) => [name, place]));
     for (const source of this.sources.slice(1)) {
       source.names = Int16Array.from({ length: 256 }, (_, id) => places.get(source.classes[id]) ?? -1);
-      source.verdicts = new Map();
     }
-    for (const [first, second, ofFirst, ofSecond] of data.shared) {
+    if (this.shown !== picture.url) this.begin(picture);
+  }
+
+  /** By which classes two sources are held against each other. */
+  relate(shared) {
+    for (const source of this.sources) source.verdicts = new Map();
+    for (const [first, second, ofFirst, ofSecond] of shared) {
       const [a, b] = [this.sources[first], this.sources[second]];
       a.verdicts.set(b, verdictsOf(ofFirst, ofSecond));
       b.verdicts.set(a, verdictsOf(ofSecond, ofFirst));
     }
-    if (this.shown !== data.picture.url) this.begin(data.picture);
-    this.build();
-    await this.load();
+  }
+
+  /** The model that is at work, the first without an answer; undefined when all have answered. */
+  get awaited() {
+    return this.models.find((model) => model.url === null);
   }
 
   /** Another picture: all of it, unless its place is remembered. */
@@ -64,20 +101,8 @@ class Viewer {
     const arrived = () => this.turn === turn && this.redraw();
     const loading = [];
     if (!this.bitmap) loading.push(this.loadPicture(picture.url).then(arrived).catch(failed("The picture")));
-    for (const source of this.sources.slice(1)) {
-      const labels = decode(source.url).then(({ values }) => {
-        source.ids = values;
-        source.counts = countIds(values);
-      });
-      const confidence = source.confidenceUrl
-        ? decode(source.confidenceUrl).then((grey) => (source.confidence = new Scaled(grey, picture)))
-        : null;
-      const objects = source.objectsUrl
-        ? decode(source.objectsUrl, Uint16Array).then(({ values }) => {
-            source.objects = values;
-          })
-        : null;
-      loading.push(Promise.all([labels, confidence, objects]).then(arrived).catch(failed(source.title)));
+    for (const source of this.sources) {
+      if (source.url && !source.ids) loading.push(this.loadSource(source).then(arrived).catch(failed(source.title)));
     }
     await Promise.all(loading);
     if (this.turn !== turn) return;
@@ -85,7 +110,19 @@ class Viewer {
     fillRegions(this);
     this.remember();
     this.redraw();
-    this.root.dataset.ready = picture.url;
+    if (!this.awaited) this.root.dataset.ready = picture.url;
+  }
+
+  async loadSource(source) {
+    const { url, confidenceUrl, objectsUrl } = source;
+    const [labels, confidence, objects] = await Promise.all([
+      decode(url), confidenceUrl && decode(confidenceUrl), objectsUrl && decode(objectsUrl),
+    ]);
+    if (source.url !== url) return; // it has answered anew meanwhile
+    source.confidence = confidence && new Scaled(confidence, this.data.picture);
+    source.objects = objects && numbersOf(objects, this.data.picture.height);
+    source.counts = countIds(labels.values);
+    source.ids = labels.values;
   }
 
   async loadPicture(url) {
@@ -107,14 +144,53 @@ class Viewer {
     this.note = element("p", { className: "note", hidden: true });
     this.help = makeHelp();
     const grid = element("div", { className: `panes ${this.layout}` }, ...this.panes.map((pane) => pane.figure));
-    const parts = [makeToolbar(this), makeKey(this), grid, this.readout, this.note, this.legend, this.regions, this.help];
-    this.root.replaceChildren(...parts);
+    this.toolbar = makeToolbar(this);
+    this.key = makeKey(this);
+    this.root.replaceChildren(this.toolbar, this.key, grid, this.readout, this.note, this.legend, this.regions, this.help);
     this.root.tabIndex = 0;
     this.root.setAttribute("aria-label", "Viewer: press question mark for the list of keys");
     this.resizing.observe(this.panes[0].stage);
     fillLegend(this);
     fillRegions(this);
+    this.showWork();
     this.measure();
+  }
+
+  /** The same panes with what is known by now; what the person holds or reads stays. */
+  refresh() {
+    this.keepFocus(() => {
+      for (const [name, made] of [["toolbar", makeToolbar(this)], ["key", makeKey(this)]]) {
+        if (made.isEqualNode(this[name])) continue;
+        this[name].replaceWith(made);
+        this[name] = made;
+      }
+    });
+    for (const pane of this.panes) pane.says.textContent = timesOf(pane.shown);
+    this.showWork();
+  }
+
+  /** Do what replaces controls, and focus the one of the same name that had the focus. */
+  keepFocus(replace) {
+    const focused = this.root.getRootNode().activeElement?.ariaLabel;
+    replace();
+    if (!focused || this.root.contains(this.root.getRootNode().activeElement)) return;
+    [...this.root.querySelectorAll("select, [role=separator]")].find((one) => one.ariaLabel === focused)?.focus();
+  }
+
+  /** In the panes of the models that have not answered how far they are; where these are out of sight, in the one pane. */
+  showWork() {
+    const { awaited } = this;
+    for (const { shown, work } of this.panes) {
+      const about = shown.find((source) => source.url === null) ?? (this.layout === "grid" ? undefined : awaited);
+      work.box.hidden = about === undefined;
+      if (about === undefined) continue;
+      const isAtWork = about === awaited, told = isAtWork && this.work?.key === about.key ? this.work : null;
+      const whose = shown.length === 1 && shown[0] === about ? "" : `${about.title}: `;
+      work.words.textContent = whose + (told?.words ?? (isAtWork ? "Starting …" : "Waits for its turn"));
+      const share = told?.share ?? null;
+      work.bar.hidden = share === null;
+      if (share !== null) work.bar.value = share;
+    }
   }
 
   /** By pane what it shows; the swipe's one pane shows two. */
@@ -128,12 +204,13 @@ class Viewer {
     const picture = element("canvas", { className: "picture" });
     const classes = element("canvas", { className: "classes", role: "img" });
     const mark = element("div", { className: "mark", hidden: true });
-    const says = element("div", { className: "says" }, shown.map((source) => source.time ?? "").filter(Boolean).join(" | "));
-    const stage = element("div", { className: "stage" }, picture, classes, mark);
+    const says = element("div", { className: "says" }, timesOf(shown));
+    const work = makeWork();
+    const stage = element("div", { className: "stage" }, picture, classes, mark, work.box);
     const { width, height } = this.data.picture;
     stage.style.aspectRatio = `${width} / ${height}`;
     const caption = element("figcaption", {}, element("b", {}, shown.map((source) => source.title).join(" | ")), says);
-    const pane = { shown, picture, classes, mark, says, stage, figure: element("figure", {}, caption, stage) };
+    const pane = { shown, picture, classes, mark, says, work, stage, figure: element("figure", {}, caption, stage) };
     if (shown.length === 2) stage.append((pane.divider = makeDivider(this, stage)));
     listenToPointer(this, stage);
     return pane;
@@ -186,11 +263,8 @@ class Viewer {
 
   set(change, rebuild = false) {
     Object.assign(this.look, change);
-    if (rebuild) {
-      const focused = this.root.getRootNode().activeElement?.ariaLabel;
-      this.build();
-      [...this.root.querySelectorAll("select, [role=separator]")].find((one) => one.ariaLabel === focused)?.focus();
-    } else if ("safe" in change) fillLegend(this);
+    if (rebuild) this.keepFocus(() => this.build());
+    else if ("safe" in change) fillLegend(this);
     this.remember();
     this.redraw();
   }
@@ -396,11 +470,30 @@ class Viewer {
   }
 }
 
+/** What the server sends of a model, and nothing of an answer that is no more. */
+function renew(model, sent) {
+  const files = ["url", "confidenceUrl", "objectsUrl"];
+  if (files.some((file) => model[file] !== sent[file])) Object.assign(model, { ids: null, counts: null, confidence: null, objects: null });
+  Object.assign(model, sent);
+}
+
+function timesOf(shown) {
+  return shown.map((source) => source.time ?? "").filter(Boolean).join(" | ");
+}
+
+/** How far a model is, over its pane. */
+function makeWork() {
+  const bar = element("progress", { max: 1, ariaLabel: "Progress" }), words = element("span");
+  return { bar, words, box: element("div", { className: "work" }, words, bar) };
+}
+
 /** Called by Streamlit when the component comes, and again whenever its data change. */
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".viewer");
+  const isNew = !root.viewer;
   root.viewer ??= new Viewer(root);
   root.viewer.show(data);
+  if (isNew) root.viewer.hear();
   return () => {
     root.viewer?.end();
     root.viewer = null;
