@@ -38,7 +38,7 @@ def app_url(app_log):
     }
     with app_log.open("w") as out:
         app = subprocess.Popen(
-            [sys.executable, ROOT / "tests/browser/serve.py", str(port)],
+            [sys.executable, ROOT / "tests/browser/serve.py", str(port), app_log.with_name("gate")],
             cwd=ROOT, stdout=out, stderr=out, env=os.environ | own,
         )  # fmt: skip
     url = f"http://127.0.0.1:{port}"

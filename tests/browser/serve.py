@@ -1,6 +1,11 @@
-"""The app with fake models, for the browser tests: python serve.py PORT."""
+"""The app with fake models, for the browser tests: python serve.py PORT GATE.
+
+Of a picture whose name begins with "slow", the Mask2Former starter's fake makes nothing before the file GATE is there;
+where it is called "slow failure.png", it fails then.
+"""
 
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -10,13 +15,27 @@ from fakes import FakeModels  # noqa: E402
 from streamlit.web import bootstrap  # noqa: E402
 
 from segdemo import models  # noqa: E402
+from segdemo.errors import ModelError  # noqa: E402
 
 fakes = FakeModels()
+gate = Path(sys.argv[2])
 
 
 def load(key, *arguments, **options):
     print("loading", key, flush=True)
-    return fakes.load(key, *arguments, **options)
+    model = fakes.load(key, *arguments, **options)
+    if key == "starter/mask2former":
+        model.preprocess = wait_at_the_gate
+    return model
+
+
+def wait_at_the_gate(pictures, scale=1):
+    name = pictures[0].name
+    while name.startswith("slow") and not gate.exists():
+        time.sleep(0.02)
+    if name == "slow failure.png":
+        raise ModelError("This picture is too large for the device.")
+    return pictures
 
 
 models.load = load

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from urllib.parse import quote
 
 import numpy as np
@@ -64,15 +65,19 @@ def address(*models, page="compare"):
     return f"{page}?models={','.join(models or MODELS)}"
 
 
+def upload(page, name, rgb):
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, "PNG")
+    chosen = {"name": name, "mimeType": "image/png", "buffer": file.getvalue()}
+    page.get_by_test_id("stSidebar").locator("input[type=file]").first.set_input_files(chosen)
+
+
 def opened(page, rgb=None, name="blocks.png"):
     """The page with its viewer, and a picture of one's own."""
     ready(page)
     if rgb is not None:
-        file = io.BytesIO()
-        Image.fromarray(rgb).save(file, "PNG")
-        chosen = {"name": name, "mimeType": "image/png", "buffer": file.getvalue()}
         before = page.locator(".viewer").get_attribute("data-ready")
-        page.get_by_test_id("stSidebar").locator("input[type=file]").first.set_input_files(chosen)
+        upload(page, name, rgb)
         page.locator(f".viewer[data-ready]:not([data-ready='{before}'])").wait_for()
         ready(page)
     return page
@@ -266,6 +271,61 @@ def test_a_region_is_brought_into_view_and_the_server_not_asked(page):
     assert seen[0] + seen[2] >= right
     assert seen[1] <= top
     assert ask(page, "viewer.viewport.scale > viewer.viewport.fitScale")
+
+
+@pytest.fixture
+def gate(app_log):
+    """While this file is not there, Mask2Former's fake is at work on slow pictures."""
+    path = app_log.with_name("gate")
+    yield path
+    path.unlink(missing_ok=True)
+
+
+def test_answers_are_looked_at_while_others_are_awaited(visit, gate):
+    page = opened(visit(address()))
+    rgb = RGB[::-1]  # of other pictures the answers are known
+    upload(page, "slow.png", rgb)
+    expect(page.locator(".work:visible")).to_have_text(re.compile("^Looking at the picture"))
+    page.wait_for_timeout(400)
+    assert page.locator(".viewer:not([data-ready])").count() == 1
+    ask(page, "(viewer.root.isTheSame = true)")
+    assert ask(page, "viewer.models.map((model) => Boolean(model.ids))") == [True, True, False]
+    np.testing.assert_array_equal(ask(page, f"Array.from(viewer.sources[{SECOND}].ids)"), answer(rgb, SECOND).ravel())
+    zoom_in(page, FIRST)
+    seen = ask(page, "viewer.viewport.record()")
+    assert seen is not None
+    page.locator(".class", has_text="road").click()
+
+    gate.touch()
+    ready(page)
+    assert page.locator(".work:visible").count() == 0
+    np.testing.assert_array_equal(ask(page, "Array.from(viewer.sources[3].ids)"), answer(rgb, FIRST).ravel())
+    assert page.locator(".region").count() > 0
+    assert ask(page, "viewer.root.isTheSame")  # and what the person did stays
+    assert ask(page, "viewer.viewport.record()") == seen
+    assert ask(page, HIDDEN) == ["road"]
+
+
+def test_the_pane_of_a_model_that_fails_goes_and_the_others_stay(visit, gate):
+    page = opened(visit(address()))
+    upload(page, "slow failure.png", RGB[:, ::-1])
+    page.locator(".work:visible").wait_for()
+    assert page.locator(".stage").count() == 4
+    gate.touch()
+    page.get_by_text("This picture is too large for the device.").wait_for()
+    ready(page)
+    assert ask(page, "viewer.models.map((model) => model.key)") == ["starter/deeplabv3", READER]
+    assert page.locator(".stage").count() == 3
+
+
+def test_one_awaited_model_is_told_of_in_every_layout(visit, gate):
+    page = opened(visit(address()))
+    page.get_by_label("Layout").select_option("swipe")
+    upload(page, "slow.png", RGB[::-1, ::-1])
+    expect(page.locator(".work:visible")).to_have_text(re.compile("^Mask2Former starter: Looking at"))
+    gate.touch()
+    ready(page)
+    assert page.locator(".work:visible").count() == 0
 
 
 def test_the_views_of_right_and_wrong_follow_the_labels(visit):
