@@ -48,7 +48,7 @@ function makeToolbar(viewer) {
   }
   if (look.view === "classes") {
     parts.push(range("Opacity", "opacity"));
-    if (viewer.models.some((model) => model.confidenceUrl)) parts.push(range("Least confidence", "threshold"));
+    if (viewer.awaited || viewer.models.some((model) => model.confidenceUrl)) parts.push(range("Least confidence", "threshold"));
     parts.push(tick("Outlines", "outlines"));
   }
   parts.push(tick("Colour-blind safe", "safe"));
