@@ -18,7 +18,7 @@ _ORDERS: Final = ("As they came", "Least agreement first")
 
 def remember(picture: Picture, specs: Sequence[ModelSpec], mean: float) -> None:
     """Keep how far the models agree on a picture, for the strip."""
-    state.keep_agreement(state.asked(picture.id, specs), mean)
+    state.keep_agreement(_asked(picture, specs), mean)
 
 
 def show(shown: Picture, specs: Sequence[ModelSpec]) -> None:
@@ -27,7 +27,7 @@ def show(shown: Picture, specs: Sequence[ModelSpec]) -> None:
     if len(pictures) < 2:
         return
     st.subheader("Pictures", anchor=False)
-    known = {picture.id: state.agreement(state.asked(picture.id, specs)) for picture in pictures}
+    known = {picture.id: state.agreement(_asked(picture, specs)) for picture in pictures}
     with st.container(horizontal=True, vertical_alignment="center"):
         order = st.segmented_control(
             "Order",
@@ -49,6 +49,11 @@ def show(shown: Picture, specs: Sequence[ModelSpec]) -> None:
     if run_all:
         _run(waiting, specs)
         st.rerun()
+
+
+def _asked(picture: Picture, specs: Sequence[ModelSpec]) -> str:
+    models = (f"{spec.key} {state.extras(spec.task)}" for spec in specs)
+    return " ".join([picture.id, state.device(), state.precision(), *models])
 
 
 def _by_agreement(value: float | None) -> tuple[bool, float]:

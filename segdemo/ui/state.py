@@ -1,6 +1,5 @@
 """Every key of the session's state: what a person has chosen. Identities only; models and results live in caches."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import streamlit as st
@@ -150,12 +149,6 @@ def extras(task: Task) -> Extras:
     """The chosen extras, as far as a model of this task can have them."""
     refine: Refine = "crf" if st.session_state.get(CRF) else "none"
     return Extras(st.session_state.get(TILE), st.session_state.get(TTA) or "none", refine).of_task(task)
-
-
-def asked(picture_id: str, specs: Sequence[ModelSpec]) -> str:
-    """All that decides what these models answer on a picture, in one string."""
-    models = (f"{spec.key} {extras(spec.task)}" for spec in specs)
-    return " ".join([picture_id, device(), precision(), *models])
 
 
 def label_file(picture_id: str) -> tuple[str, bytes] | None:

@@ -8,7 +8,7 @@ and classes travel as text and are never markup. Whatever a person does in it ha
 import time
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, count
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from segdemo.ui.jobs import Job
 from segdemo.ui.pictures import Picture
 from segdemo.ui.scores import Truth
 
+_numbers = count()
 _HERE: Final = Path(__file__).parent
 # For the browser to draw the last answer: all that stands below the viewer would keep it busy first, for three times
 # as long.
@@ -53,7 +54,7 @@ class Viewer:
     def __init__(self, picture: Picture, specs: Sequence[ModelSpec], truth: Truth | None) -> None:
         """truth: the picture's labels, None where there are none."""
         self._picture, self._truth = picture, truth
-        self._asked = state.asked(picture.id, specs)
+        self._number = next(_numbers)  # news is for what came in the same run
         self._panes = {spec.key: _awaited(spec) for spec in specs}
         self._spaces = {spec.key: spec.space for spec in specs}
         self._runs: dict[str, Run] = {}
@@ -100,13 +101,13 @@ class Viewer:
         if self._news is not None:
             self._told += 1
             with self._news:
-                _messenger(key=f"viewer news {self._told}", data={"asked": self._asked, **news})
+                _messenger(key=f"viewer news {self._told}", data={"run": self._number, **news})
 
     def _data(self, regions: Sequence[dict[str, Any]]) -> dict[str, Any]:
         spaces = [*self._spaces.values(), *([self._truth.space] if self._truth else [])]
         titles = tables.titles(list(self._panes))
         return {
-            "asked": self._asked,
+            "run": self._number,
             "picture": self._sent_picture,
             "classes": _classes(list(dict.fromkeys(spaces))),
             "models": [pane | {"title": title} for pane, title in zip(self._panes.values(), titles, strict=True)],

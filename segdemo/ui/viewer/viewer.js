@@ -21,7 +21,9 @@ class Viewer {
 
   /** Show what the server sent: the picture, its models and their classes. */
   async show(data) {
-    const told = JSON.stringify(data);
+    const { run, ...shown } = data;
+    this.run = run;
+    const told = JSON.stringify(shown);
     if (told === this.told) return; // Streamlit calls at every run of the page
     this.told = told;
     this.data = data;
@@ -38,10 +40,10 @@ class Viewer {
     await this.load();
   }
 
-  /** What has become known since the server sent its data (news.js). */
+  /** What has become known since the server sent its data, in the same run of the page (news.js). */
   hear() {
-    const { asked, shown, waiting } = window.segdemoNews ?? {};
-    if (asked === undefined || asked !== this.data.asked) return;
+    const { run, shown, waiting } = window.segdemoNews ?? {};
+    if (run === undefined || run !== this.run) return;
     if (shown) this.show(shown);
     else this.wait(waiting);
   }
@@ -490,10 +492,9 @@ function makeWork() {
 /** Called by Streamlit when the component comes, and again whenever its data change. */
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".viewer");
-  const isNew = !root.viewer;
   root.viewer ??= new Viewer(root);
   root.viewer.show(data);
-  if (isNew) root.viewer.hear();
+  root.viewer.hear();
   return () => {
     root.viewer?.end();
     root.viewer = null;
