@@ -13,17 +13,17 @@ st.set_page_config(
 page = st.navigation(
     {
         "": [
-            st.Page("pages/explore/segment.py", title="Segment", icon=":material/image:", default=True),
-            st.Page("pages/explore/compare.py", title="Compare", icon=":material/view_column_2:"),
-            st.Page("pages/measure/evaluate.py", title="Evaluate", icon=":material/grading:"),
-            st.Page("pages/measure/benchmark.py", title="Benchmark", icon=":material/timer:"),
+            st.Page("screens/explore/segment.py", title="Segment", icon=":material/image:", default=True),
+            st.Page("screens/explore/compare.py", title="Compare", icon=":material/view_column_2:"),
+            st.Page("screens/measure/evaluate.py", title="Evaluate", icon=":material/grading:"),
+            st.Page("screens/measure/benchmark.py", title="Benchmark", icon=":material/timer:"),
         ],
         "Learn": [
-            st.Page("pages/learn/kinds.py", title="Three kinds of segmentation", icon=":material/category:"),
-            st.Page("pages/learn/story.py", title="From FCN to transformers", icon=":material/timeline:"),
-            st.Page("pages/learn/pixels.py", title="From pixels to a prediction", icon=":material/grid_on:"),
-            st.Page("pages/learn/scores.py", title="What a score hides", icon=":material/visibility_off:"),
-            st.Page("pages/learn/uses.py", title="Where it is used", icon=":material/public:"),
+            st.Page("screens/learn/kinds.py", title="Three kinds of segmentation", icon=":material/category:"),
+            st.Page("screens/learn/story.py", title="From FCN to transformers", icon=":material/timeline:"),
+            st.Page("screens/learn/pixels.py", title="From pixels to a prediction", icon=":material/grid_on:"),
+            st.Page("screens/learn/scores.py", title="What a score hides", icon=":material/visibility_off:"),
+            st.Page("screens/learn/uses.py", title="Where it is used", icon=":material/public:"),
         ],
     },
     position="top",

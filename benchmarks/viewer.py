@@ -82,8 +82,6 @@ def main() -> None:
 
 def _measure(page: Page) -> None:
     page.set_default_timeout(300_000)
-    page.goto(f"http://localhost:{PORT}")  # Streamlit finds no other page before this one
-    page.locator(".viewer[data-ready]").wait_for()
     page.goto(f"http://localhost:{PORT}/compare?models={','.join(MODELS)}")
     page.locator(".viewer[data-ready]").wait_for()
     print(f"{devices.describe('cpu')}, {SIZE_HW[1]}×{SIZE_HW[0]}")

@@ -31,7 +31,7 @@ def models(monkeypatch, tmp_path):
 
 def opened():
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120).run()
-    app.switch_page("pages/measure/benchmark.py").run()
+    app.switch_page("screens/measure/benchmark.py").run()
     assert not app.exception
     return app
 

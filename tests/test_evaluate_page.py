@@ -36,7 +36,7 @@ def models(monkeypatch, store, tmp_path):
 
 def opened():
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120).run()
-    app.switch_page("pages/measure/evaluate.py").run()
+    app.switch_page("screens/measure/evaluate.py").run()
     assert not app.exception
     return app
 

@@ -21,7 +21,7 @@ from tests.hub_server import HubServer
 from tests.models import tiny_networks as tiny
 
 ROOT = Path(__file__).parents[1]
-COMPARE = "pages/explore/compare.py"
+COMPARE = "screens/explore/compare.py"
 LEAVES = LabelSpace("leaves", ("soil", "leaf", "<b>stem</b>"), ((0, 0, 0), (0, 255, 0), (0, 0, 255)))
 
 

@@ -24,7 +24,7 @@ from segdemo.ui import cache, jobs, pace, pictures, state, text
 from segdemo.ui.jobs import Job
 
 ROOT = Path(__file__).parents[1]
-COMPARE = "pages/explore/compare.py"
+COMPARE = "screens/explore/compare.py"
 SCENE = next(iter(pictures.SCENES.values()))
 FIRST, SECOND = state.FIRST_MODELS
 
@@ -99,11 +99,6 @@ def metrics(app):
     return {metric.label: metric.value for metric in app.metric}
 
 
-def test_no_page_stands_directly_in_pages_or_streamlit_would_run_it_without_the_frame():
-    assert list((ROOT / "pages").glob("*.py")) == []
-    assert len(list((ROOT / "pages").glob("*/*.py"))) >= 2
-
-
 def test_the_server_keeps_its_protections():
     config = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())
     assert config["server"]["address"] == "127.0.0.1"
@@ -118,7 +113,7 @@ def test_the_server_watches_no_files_for_a_virtual_environment_here_would_cost_t
 
 
 def test_no_html_is_let_through():
-    sources = [*ROOT.glob("pages/**/*.py"), *ROOT.glob("segdemo/ui/**/*.py"), ROOT / "streamlit_app.py"]
+    sources = [*ROOT.glob("screens/**/*.py"), *ROOT.glob("segdemo/ui/**/*.py"), ROOT / "streamlit_app.py"]
     assert not [
         path.name for path in sources if "unsafe_allow_html" in path.read_text() or "st.html" in path.read_text()
     ]
@@ -162,7 +157,7 @@ def test_a_second_look_never_runs_a_model_again(models):
     app.switch_page(COMPARE).run()
     assert [key for key, _ in models.looked_at()[seen:]] == [SECOND, SECOND]
     seen = len(models.looked_at())
-    app.switch_page("pages/explore/segment.py").run()
+    app.switch_page("screens/explore/segment.py").run()
     app.switch_page(COMPARE).run()
     assert len(models.looked_at()) == seen
     assert not app.exception

@@ -214,7 +214,7 @@ def choose_one(chosen: list[ModelSpec]) -> ModelSpec:
         )
         if len(chosen) > 1:
             label = f"Compare these {len(chosen)} models"
-            st.page_link("pages/explore/compare.py", label=label, icon=":material/view_column_2:")
+            st.page_link("screens/explore/compare.py", label=label, icon=":material/view_column_2:")
     return catalog.find(key or keys[0])
 
 

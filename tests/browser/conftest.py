@@ -55,7 +55,7 @@ def app_url(app_log):
 def chromium(app_url):
     """One profile for all, so that the app's scripts are fetched and compiled once; every page is a new person.
 
-    The app has been opened once: Streamlit does not find a page that is asked for by its own address before that.
+    The first of them follows a link: the app has run for nobody yet, and must find the page nevertheless.
     """
     path = shutil.which("chromium")
     if path is None:
@@ -65,8 +65,12 @@ def chromium(app_url):
         context = browser.new_context(accept_downloads=True)
         context.set_default_timeout(120_000)  # a busy machine
         page = context.new_page()
-        page.goto(app_url)
-        page.get_by_test_id("stSidebar").wait_for()
+        page.goto(f"{app_url}/compare")
+        page.locator(".viewer[data-ready]").wait_for()
+        assert (
+            page.locator(".stage").count() == 4
+        )  # Compare with the picture, its labels and the two models of a first visit
+        assert page.get_by_text("Page not found").count() == 0
         page.close()
         yield context
         browser.close()

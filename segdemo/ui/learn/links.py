@@ -4,11 +4,11 @@ from typing import Final
 
 import streamlit as st
 
-KINDS: Final = "pages/learn/kinds.py"
-STORY: Final = "pages/learn/story.py"
-PIXELS: Final = "pages/learn/pixels.py"
-SCORES: Final = "pages/learn/scores.py"
-USES: Final = "pages/learn/uses.py"
+KINDS: Final = "screens/learn/kinds.py"
+STORY: Final = "screens/learn/story.py"
+PIXELS: Final = "screens/learn/pixels.py"
+SCORES: Final = "screens/learn/scores.py"
+USES: Final = "screens/learn/uses.py"
 
 
 def show(page: str, label: str) -> None:
