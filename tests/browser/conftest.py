@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from segdemo.labels import CAMVID
 
@@ -64,6 +64,7 @@ def chromium(app_url):
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         context = browser.new_context(accept_downloads=True)
         context.set_default_timeout(120_000)  # a busy machine
+        expect.set_options(timeout=60_000)
         page = context.new_page()
         page.goto(f"{app_url}/compare")
         page.locator(".viewer[data-ready]").wait_for()
