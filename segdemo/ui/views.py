@@ -1,4 +1,4 @@
-"""How answers are drawn while others are still awaited, and in files: with the colours that the viewer has, too."""
+"""How answers are drawn outside the viewer, on pages and in files: with the colours that it has, too."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -58,7 +58,7 @@ def usual_looks(specs: Sequence[ModelSpec]) -> dict[str, Look]:
 
 
 def preview(place: DeltaGenerator, run: Run, picture: Picture, look: Look) -> None:
-    """Put an answer in its place for as long as others are awaited, with what it shows in words."""
+    """Put an answer in its place, with what it shows in words."""
     rows = [row for row in overlay.legend(run.prediction)[:6] if row.class_id != VOID]
     found = ", ".join(f"{row.name} {words.percent(row.share)}" for row in rows)
     drawn = overlay.encode_jpeg(overlay.draw_fitted(picture.image().rgb, run.prediction, look, _PREVIEW_SIDE))
