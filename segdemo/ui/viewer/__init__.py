@@ -49,6 +49,7 @@ class Viewer:
 
     It comes as soon as a model takes long, and each answer when it is there; where all are known, it comes with them.
     Streamlit puts a component on the page once in a run: what is known later travels in a second one, without a face.
+    Every piece of news tells all that is known, for Streamlit leaves out one that the next overtakes.
     """
 
     def __init__(self, picture: Picture, specs: Sequence[ModelSpec], truth: Truth | None) -> None:
@@ -59,16 +60,18 @@ class Viewer:
         self._spaces = {spec.key: spec.space for spec in specs}
         self._runs: dict[str, Run] = {}
         self._place = st.container(gap=None)  # an empty element would take the viewer away at every run
-        self._news: DeltaGenerator | None = None
+        self._shown: dict[str, Any] = {}
+        self._news: DeltaGenerator | None = None  # where news is told, once the viewer is on the page
         self._told = 0  # pieces of news
 
     def wait(self, spec: ModelSpec, job: Job) -> None:
         """Show how far a model is."""
-        self._show()
-        self._tell(waiting={"key": spec.key, "words": job.describe(), "share": job.share()})
+        if self._news is None:
+            self._show()
+        self._tell({"key": spec.key, "words": job.describe(), "share": job.share()})
 
     def add(self, run: Run) -> None:
-        """Show an answer, unless all others are known as well."""
+        """Take an answer, and show it where the viewer is on the page."""
         key = run.prediction.model
         self._runs[key], self._spaces[key] = run, run.prediction.space
         self._panes[key] = _answered(run, self._picture)
@@ -89,19 +92,19 @@ class Viewer:
             self._show(self._regions())
 
     def _show(self, regions: Sequence[dict[str, Any]] = ()) -> None:
-        data = self._data(regions)
+        self._shown = self._data(regions)
         if self._news is None:
             with self._place:
-                _component(key="viewer", data=data)
+                _component(key="viewer", data=self._shown)
                 self._news = st.empty()
         else:
-            self._tell(shown=data)
+            self._tell()
 
-    def _tell(self, **news: dict[str, Any]) -> None:
+    def _tell(self, waiting: dict[str, Any] | None = None) -> None:
         if self._news is not None:
             self._told += 1
             with self._news:
-                _messenger(key=f"viewer news {self._told}", data={"run": self._number, **news})
+                _messenger(key=f"viewer news {self._told}", data={"shown": self._shown, "waiting": waiting})
 
     def _data(self, regions: Sequence[dict[str, Any]]) -> dict[str, Any]:
         spaces = [*self._spaces.values(), *([self._truth.space] if self._truth else [])]

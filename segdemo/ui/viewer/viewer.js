@@ -42,10 +42,10 @@ class Viewer {
 
   /** What has become known since the server sent its data, in the same run of the page (news.js). */
   hear() {
-    const { run, shown, waiting } = window.segdemoNews ?? {};
-    if (run === undefined || run !== this.run) return;
-    if (shown) this.show(shown);
-    else this.wait(waiting);
+    const { shown, waiting } = window.segdemoNews ?? {};
+    if (shown?.run !== this.run) return;
+    this.show(shown);
+    if (waiting) this.wait(waiting);
   }
 
   /** How far the model is that is at work: { key, words, share }, the share null where nobody knows. */
