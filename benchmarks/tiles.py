@@ -2,10 +2,11 @@
 
     python -m benchmarks.tiles [--only agreement large views] [--pictures 20] [--side 10000]
 
-Agreement: scenes whose tiles have the whole picture's scale; beside it, how much of the whole picture's own answer
-changes when it loses its first five columns. Large: each picture in a process of its own, from its file to its answer;
-SegFormer-B0 is untrained, its weights enlarged so that its labels change from place to place. Views: mean IoU on
-generated scenes that no starter was trained or scored on, and the times of the forward passes and in all.
+Agreement: scenes at twice the usual input, in tiles and whole: how many labels are equal, and how many of each are
+right. Beside them, how much of the whole picture's own answer changes when it loses its first five columns. Large: each
+picture in a process of its own, from its file to its answer; SegFormer-B0 is untrained, its weights enlarged so that
+its labels change from place to place. Views: mean IoU, and the times of the forward passes and in all. No starter was
+trained or scored on these scenes.
 """
 
 import argparse
@@ -23,15 +24,19 @@ from segdemo import confusion, devices, images, models
 from segdemo.datasets.street_scenes import street_scene
 from segdemo.extras import Extras
 from segdemo.images import InputImage
+from segdemo.labels import VOID
 from segdemo.models import Model, assembling
 from segdemo.models.assembling import View
+from segdemo.models.catalog import CATALOG
 from segdemo.models.stages import Stages
 from segdemo.models.upsampling import labels_from_probabilities
 
 SEED = 800_000
 PARTS = ("agreement", "large", "views")
-AGREEING = ("starter/fcn", "starter/deeplabv3", "starter/segformer")
-AGREEING_HW = (960, 1280)  # twice the height of their input, so that a tile of 512 is 256 pixels of it
+VIEWED = ("starter/fcn", "starter/deeplabv3", "starter/segformer")
+AGREEING_HW = (960, 1280)
+SCALE = 2
+TILES = (512, 640, 768)
 SEGFORMER = "nvidia/segformer-b0-finetuned-ade-512-512"
 
 
@@ -47,36 +52,47 @@ def main() -> None:
         return
     print(f"{devices.describe('cpu')}, {devices.threads()} threads")
     if "agreement" in arguments.only:
-        for key in AGREEING:
-            agreement(key)
+        for spec in CATALOG:
+            if spec.source == "starter" and spec.task == "semantic":
+                agreement(spec.key, arguments.pictures)
     if "large" in arguments.only:
         for key in ("starter/fcn", SEGFORMER):
             command = [sys.executable, "-m", "benchmarks.tiles", "--side", str(arguments.side), "--peak", key]
             print(subprocess.run(command, capture_output=True, text=True, check=True).stdout, end="", flush=True)
     if "views" in arguments.only:
-        for key in AGREEING:
+        for key in VIEWED:
             views(key, arguments.pictures)
 
 
-def agreement(key: str) -> None:
-    """Print the share of equal labels, tiled and whole, at one scale."""
+def agreement(key: str, pictures: int) -> None:
+    """Print the shares of equal labels, tiled and whole at one scale, and of right ones."""
     model = models.load(key, "cpu")
-    picture = InputImage(street_scene(SEED, AGREEING_HW).rgb, "", "scene")
-    moved = InputImage(picture.rgb[:, 5:], "", "moved")
-    for scale in (1, 2):
-        whole = _labels(model, picture, None, scale)
-        shifted = np.mean(_labels(model, moved, None, scale) == whole[:, 5:])
-        tiled = {
-            tile: np.mean(_labels(model, picture, tile, scale * tile / AGREEING_HW[0]) == whole)
-            for tile in (512, 640, 768)
-        }
-        height, width = AGREEING_HW
-        found = ", ".join(f"tiles of {tile}: {100 * share:.2f} %" for tile, share in tiled.items())
-        print(f"{key}, {width}×{height}, {scale} × its usual input, {found}; moved: {100 * shifted:.2f} %", flush=True)
+    scenes = [street_scene(seed, AGREEING_HW) for seed in range(SEED, SEED + pictures)]
+    truths = [scene.labels for scene in scenes]
+    wholes = [_labels(model, scene.rgb, None, SCALE) for scene in scenes]
+    moved = [_labels(model, scene.rgb[:, 5:], None, SCALE) for scene in scenes]
+    moved_equal, _ = _equal(moved, [whole[:, 5:] for whole in wholes])
+    right, _ = _equal(wholes, truths)
+    height, width = AGREEING_HW
+    print(
+        f"{key}, {pictures} scenes of {width}×{height}: right {right:.2f} %; moved and not: equal {moved_equal:.2f} %"
+    )
+    for tile in TILES:
+        tiled = [_labels(model, scene.rgb, tile, SCALE * tile / height) for scene in scenes]
+        equal, lowest = _equal(tiled, wholes)
+        right, _ = _equal(tiled, truths)
+        print(f"  tiles of {tile}: equal {equal:.2f} %, lowest {lowest:.2f} %; right {right:.2f} %", flush=True)
 
 
-def _labels(model: Model, picture: InputImage, tile: int | None, scale: float) -> np.ndarray:
+def _equal(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Mean and lowest share in % of equal labels, of the pixels that have one."""
+    shares = [100 * np.mean((one == other)[other != VOID]) for one, other in zip(some, others, strict=True)]
+    return float(np.mean(shares)), min(shares)
+
+
+def _labels(model: Model, rgb: np.ndarray, tile: int | None, scale: float) -> np.ndarray:
     with devices.inference("cpu"):
+        picture = InputImage(rgb, "", "scene")
         bands = assembling.class_probabilities(Stages(model), [picture], tile, [View(scale)])
         return labels_from_probabilities(bands, picture.size_hw)[0][0].numpy()
 
