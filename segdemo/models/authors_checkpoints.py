@@ -97,7 +97,7 @@ def fastfcn(file: Path, shorter_side: int, mean: Sequence[float], std: Sequence[
 def segmenter_folder(folder: Path) -> Network:
     """A published Segmenter. Raises `WeightsError` where its files are damaged or of something else."""
     settings = read_variant(folder)
-    network = segmenter.from_settings(settings.network)
+    network = segmenter.from_settings(settings.network, settings.window, settings.step)
     file = folder / "checkpoint.pth"
     state = {
         k: v for k, v in state_dicts.read(file).items() if not k.startswith(("encoder.head.", "encoder.head_dist."))
@@ -105,15 +105,27 @@ def segmenter_folder(folder: Path) -> Network:
     state_dicts.fill(network, state, file)
     mean_std = _HALF if settings.network.get("normalization") == "vit" else _IMAGENET
     classes = _numbered(settings.network["n_cls"])
-    return Network(network, classes, min(settings.network["image_size"]), *mean_std, settings.network["patch_size"])
+    return Network(network, classes, settings.shorter_side, *mean_std, settings.network["patch_size"])
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What a Segmenter's `variant.yml` says: the network's settings, and the data set it was trained on."""
+    """What a Segmenter's `variant.yml` says: the network's settings, the data set it was trained on, and how pictures
+    are brought to it, as the authors' evaluation does it: with a shorter side of so many pixels, in windows.
+    """
 
     network: dict[str, Any]
     dataset: str
+    shorter_side: int
+    window: int
+    step: int
+
+
+class _Settings(yaml.SafeLoader):  # type: ignore[misc]
+    """Plain values alone, and Python's tuples, as which the authors' training writes a size."""
+
+
+_Settings.add_constructor("tag:yaml.org,2002:python/tuple", lambda loader, node: loader.construct_sequence(node))
 
 
 def read_variant(folder: Path) -> Variant:
@@ -121,18 +133,22 @@ def read_variant(folder: Path) -> Variant:
     file = folder / "variant.yml"
     try:
         with file.open(encoding="utf-8") as text:
-            content = yaml.safe_load(text.read(_MOST_SETTINGS))
-        network = content["net_kwargs"]
+            content = yaml.load(text.read(_MOST_SETTINGS), _Settings)  # noqa: S506 - a safe loader
+        network, data = content["net_kwargs"], content.get("dataset_kwargs", {})
+        patch, learned = network["patch_size"], min(network["image_size"])
+        shorter_side, window = data.get("image_size", learned), data.get("crop_size", learned)
         sizes = [network[name] for name in ("patch_size", "d_model", "n_heads", "n_layers", "n_cls")]
-        sizes += [*network["image_size"], network["decoder"].get("n_layers", 1)]
-        dataset = str(content.get("dataset_kwargs", {}).get("dataset", ""))
+        sizes += [*network["image_size"], network["decoder"].get("n_layers", 1), shorter_side, window]
+        dataset = str(data.get("dataset", ""))
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise WeightsError(f"{file} does not hold the settings of a Segmenter; get the folder again.") from error
-    if not all(isinstance(size, int) and 0 < size <= _LARGEST for size in sizes):
+    if not all(isinstance(size, int) and 0 < size <= _LARGEST for size in sizes) or window % patch:
         raise WeightsError(f"{file} asks for a network of impossible size; get the folder again.")
-    return Variant(network, dataset)
+    step = max(patch, (window - _OVERLAP) // patch * patch)
+    return Variant(network, dataset, shorter_side, window, step)
 
 
+_OVERLAP: Final = 32  # pixels that neighbouring windows share at least, in the authors' evaluation
 _MOST_SETTINGS: Final = 100_000  # characters; the authors' have 1,000
 _LARGEST: Final = 4096
 

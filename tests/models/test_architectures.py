@@ -90,9 +90,24 @@ SETTINGS = {
 
 @pytest.mark.parametrize("decoder", [SETTINGS["decoder"], {"name": "linear"}])
 def test_segmenter_answers_each_patch_at_sizes_it_has_not_learned_positions_for(decoder):
-    network = segmenter.from_settings(SETTINGS | {"decoder": decoder}).eval()
+    network = segmenter.from_settings(SETTINGS | {"decoder": decoder}, window=96, step=64).eval()
     with torch.inference_mode():
         assert network(torch.randn(2, 3, 64, 96)).shape == (2, 7, 4, 6)
+
+
+def test_segmenter_takes_larger_pictures_in_windows_and_the_mean_of_their_logits():
+    """By the plain way of the authors' evaluation: windows at 0 and 48, and the last ends with the picture."""
+    network = segmenter.from_settings(SETTINGS, window=64, step=48).eval()
+    pictures = torch.randn(2, 3, 64, 144)
+    total, times = torch.zeros(2, 7, 4, 9), torch.zeros(9)
+    with torch.inference_mode():
+        for left in (0, 48, 80):
+            total[..., left // 16 : left // 16 + 4] += network(pictures[..., left : left + 64])
+            times[left // 16 : left // 16 + 4] += 1
+        torch.testing.assert_close(network(pictures), total / times)
+        turned = network(pictures.mT)
+        assert turned.shape == (2, 7, 9, 4)
+        torch.testing.assert_close(turned[:, :, :3], network(pictures.mT[:, :, :64])[:, :, :3])
 
 
 def test_a_segmenter_with_class_tokens_gives_the_cosines_of_class_and_patch():

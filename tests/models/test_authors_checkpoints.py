@@ -63,25 +63,36 @@ def test_an_encoding_is_the_softly_assigned_residuals_to_its_words():
     torch.testing.assert_close(encoding(features), (shares[..., None] * residuals).sum(1))
 
 
+def write_variant(folder, settings=SETTINGS, **data):
+    """As the authors' training writes it: the size as a tuple of Python's."""
+    content = {"net_kwargs": settings | {"image_size": (64, 64)}, "dataset_kwargs": {"dataset": "ade20k"} | data}
+    (folder / "variant.yml").write_text(yaml.dump(content))
+
+
 def test_a_published_segmenter_is_read_with_its_settings(tmp_path):
-    network = segmenter.from_settings(SETTINGS).eval()
-    (tmp_path / "variant.yml").write_text(
-        yaml.safe_dump({"net_kwargs": SETTINGS, "dataset_kwargs": {"dataset": "ade20k"}})
-    )
+    network = segmenter.from_settings(SETTINGS, 64, 32).eval()
+    write_variant(tmp_path, image_size=80, crop_size=64)
     state = network.state_dict() | {"encoder.head.weight": torch.zeros(1000, 64)}
     torch.save({"model": state, "optimizer": {}, "epoch": 1}, tmp_path / "checkpoint.pth")
     found = authors_checkpoints.segmenter_folder(tmp_path)
-    pictures = torch.randn(1, 3, 64, 96)
+    pictures = torch.randn(1, 3, 80, 112)
     with torch.inference_mode():
         assert torch.equal(found.module.eval()(pictures), network(pictures))
-    assert (found.shorter_side, found.divisor, found.mean) == (64, 16, (0.5, 0.5, 0.5))
+    assert (found.shorter_side, found.divisor, found.mean) == (80, 16, (0.5, 0.5, 0.5))
+
+
+def test_a_segmenter_trained_elsewhere_is_evaluated_at_the_size_of_its_positions(tmp_path):
+    write_variant(tmp_path)
+    variant = authors_checkpoints.read_variant(tmp_path)
+    assert (variant.shorter_side, variant.window, variant.step) == (64, 64, 32)
 
 
 HUGE = yaml.safe_dump({"net_kwargs": SETTINGS | {"d_model": 10**9}})
+UNEVEN = yaml.safe_dump({"net_kwargs": SETTINGS, "dataset_kwargs": {"crop_size": 60}})
 CODE = "!!python/object/apply:os.system [ls]"
 
 
-@pytest.mark.parametrize("content", ["", "net_kwargs: 3", "net_kwargs: {patch_size: 16}", HUGE, CODE])
+@pytest.mark.parametrize("content", ["", "net_kwargs: 3", "net_kwargs: {patch_size: 16}", HUGE, UNEVEN, CODE])
 def test_settings_that_are_none_get_their_sentence(tmp_path, content):
     (tmp_path / "variant.yml").write_text(content)
     with pytest.raises(WeightsError, match=r"variant\.yml.*get the folder again"):
@@ -107,10 +118,9 @@ def picture(height, width):
 def test_folders_and_files_of_the_authors_join_the_models(tmp_path):
     (tmp_path / "seg").mkdir()
     settings = SETTINGS | {"n_cls": len(ADE20K.classes)}
-    (tmp_path / "seg" / "variant.yml").write_text(
-        yaml.safe_dump({"net_kwargs": settings, "dataset_kwargs": {"dataset": "ade20k"}})
-    )
-    torch.save({"model": segmenter.from_settings(settings).state_dict()}, tmp_path / "seg" / "checkpoint.pth")
+    write_variant(tmp_path / "seg", settings)
+    state = segmenter.from_settings(settings, 64, 32).state_dict()
+    torch.save({"model": state}, tmp_path / "seg" / "checkpoint.pth")
     fastfcn_file(tmp_path / "fast.pth", FcnHead(2048, 512, 3))
     (tmp_path / "fast.toml").write_text('architecture = "fastfcn"\nclasses = ["road", "sky", "car"]\nshorter_side = 64')
     for path, family, space in (("seg", "Segmenter", ADE20K.classes), ("fast.pth", "FastFCN", ("road", "sky", "car"))):

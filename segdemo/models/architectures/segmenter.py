@@ -5,6 +5,7 @@ transformer, in which every class has a token of its own and a class's mask is i
 timm's; names of layers are those of the authors' code (rstrudel/segmenter), so that its checkpoints load.
 """
 
+from itertools import product
 from typing import Any
 
 import torch
@@ -116,19 +117,46 @@ class MaskTransformer(nn.Module):
 
 
 class Segmenter(nn.Module):
-    """Encoder and decoder; both sides of a picture must be multiples of the tokens' stride."""
+    """Encoder and decoder, in windows of a picture that is larger than one, as in the paper's inference: each is as
+    large as what the network has learned from, and attention costs no more than in proportion to the picture.
 
-    def __init__(self, encoder: VisionTransformer, decoder: nn.Module) -> None:
+    stride: pixels between two tokens; both sides of a picture must be multiples of it. window: the side of a window,
+    step: from one to the next; in pixels, multiples of the stride.
+    """
+
+    def __init__(self, encoder: VisionTransformer, decoder: nn.Module, stride: int, window: int, step: int) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
+        self.stride, self.window, self.step = stride, window, step
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Logits (N, C, h, w), one a token, of normalised pictures (N, 3, H, W)."""
-        return self.decoder(self.encoder(pictures))
+        """Logits (N, C, h, w), one a token, of normalised pictures (N, 3, H, W); their mean where windows overlap.
+
+        The authors take that mean after they have enlarged each window's logits to pixels: within half a token of a
+        window's border the two differ.
+        """
+        height, width = pictures.shape[-2:]
+        tops, lefts = self._starts(height), self._starts(width)
+        if len(tops) == len(lefts) == 1:
+            return self.decoder(self.encoder(pictures))
+        total = times = torch.zeros((), device=pictures.device)
+        for top, left in product(tops, lefts):
+            part = pictures[..., top : top + self.window, left : left + self.window]
+            logits = self.decoder(self.encoder(part))
+            below, right = height - top - part.shape[-2], width - left - part.shape[-1]
+            around = [side // self.stride for side in (left, right, top, below)]
+            total = total + F.pad(logits, around)
+            times = times + F.pad(torch.ones_like(logits[:1, :1]), around)
+        return total / times
+
+    def _starts(self, side: int) -> list[int]:
+        """Where windows begin: at every step, and where the last one ends with the picture."""
+        last = max(0, side - self.window)
+        return [*range(0, last, self.step), last]
 
 
-def from_settings(settings: dict[str, Any]) -> Segmenter:
-    """The network of an official checkpoint, by the `net_kwargs` of its `variant.yml`."""
+def from_settings(settings: dict[str, Any], window: int, step: int) -> Segmenter:
+    """The network of an official checkpoint, by the `net_kwargs` of its `variant.yml`; window, step: as `Segmenter`."""
     decoder, patch, width = settings["decoder"], settings["patch_size"], settings["d_model"]
     height, length = settings["image_size"]
     encoder = VisionTransformer(
@@ -140,8 +168,10 @@ def from_settings(settings: dict[str, Any]) -> Segmenter:
         settings.get("distilled", False),
     )
     if "linear" in decoder["name"]:
-        return Segmenter(encoder, LinearDecoder(settings["n_cls"], width))
-    return Segmenter(encoder, MaskTransformer(settings["n_cls"], width, decoder["n_layers"], width // 64))
+        head: nn.Module = LinearDecoder(settings["n_cls"], width)
+    else:
+        head = MaskTransformer(settings["n_cls"], width, decoder["n_layers"], width // 64)
+    return Segmenter(encoder, head, patch, window, step)
 
 
 def _block(width: int, heads: int) -> nn.Module:

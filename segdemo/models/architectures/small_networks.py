@@ -106,7 +106,8 @@ class ConvolutionalEmbedding(nn.Module):
 def segmenter_small(num_classes: int, width: int = 128, heads: int = 4) -> Segmenter:
     """Segmenter with a mask transformer over the thin ResNet's features, four blocks and two."""
     encoder = VisionTransformer(ConvolutionalEmbedding(width), (24, 32), width, depth=4, heads=heads)
-    return Segmenter(encoder, MaskTransformer(num_classes, width, depth=2, heads=heads))
+    decoder = MaskTransformer(num_classes, width, depth=2, heads=heads)
+    return Segmenter(encoder, decoder, stride=8, window=480, step=480)  # it has learned from pictures of 352×472
 
 
 def _striding_resnet() -> ResNet:
