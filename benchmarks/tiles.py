@@ -1,12 +1,12 @@
 """Tiles, flips and scales: do tiles change answers, what does a very large picture take, what do views cost and give?
 
-    python -m benchmarks.tiles [--only agreement large views] [--pictures 20] [--side 10000]
+    python -m benchmarks.tiles [--only agreement cuts large views] [--pictures 20] [--side 10000]
 
-Agreement: scenes at twice the usual input, in tiles and whole: how many labels are equal, and how many of each are
-right. Beside them, how much of the whole picture's own answer changes when it loses its first five columns. Large: each
-picture in a process of its own, from its file to its answer; SegFormer-B0 is untrained, its weights enlarged so that
-its labels change from place to place. Views: mean IoU, and the times of the forward passes and in all. No starter was
-trained or scored on these scenes.
+Agreement: scenes in tiles, as they are run, against whole at the same scale: how many labels are equal, how many of
+each are right, and the same of tiles that are seen one by one, with their time. Cuts: the same of pictures too large to
+be seen at once. Large: each picture in a process of its own, from its file to its answer; SegFormer-B0 is untrained,
+its weights enlarged so that its labels change from place to place. Views: mean IoU, and the times of the forward passes
+and in all. No starter was trained or scored on these scenes.
 """
 
 import argparse
@@ -16,27 +16,30 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 from PIL import Image
 
 from segdemo import confusion, devices, images, models
-from segdemo.datasets.street_scenes import street_scene
+from segdemo.datasets.street_scenes import Scene, street_scene
 from segdemo.extras import Extras
 from segdemo.images import InputImage
 from segdemo.labels import VOID
 from segdemo.models import Model, assembling
-from segdemo.models.assembling import View
+from segdemo.models.assembling import Looks, SemanticModel, View
 from segdemo.models.catalog import CATALOG
 from segdemo.models.stages import Stages
+from segdemo.models.tiling import spans
 from segdemo.models.upsampling import labels_from_probabilities
 
 SEED = 800_000
-PARTS = ("agreement", "large", "views")
+PARTS = ("agreement", "cuts", "large", "views")
 VIEWED = ("starter/fcn", "starter/deeplabv3", "starter/segformer")
 AGREEING_HW = (960, 1280)
-SCALE = 2
 TILES = (512, 640, 768)
+CUT_HW = (1920, 2560)
+CUT_TILE = 640
 SEGFORMER = "nvidia/segformer-b0-finetuned-ade-512-512"
 
 
@@ -51,10 +54,13 @@ def main() -> None:
         _peak(arguments.peak, arguments.side)
         return
     print(f"{devices.describe('cpu')}, {devices.threads()} threads")
+    semantic = [spec.key for spec in CATALOG if spec.source == "starter" and spec.task == "semantic"]
     if "agreement" in arguments.only:
-        for spec in CATALOG:
-            if spec.source == "starter" and spec.task == "semantic":
-                agreement(spec.key, arguments.pictures)
+        for key in semantic:
+            agreement(key, AGREEING_HW, TILES, arguments.pictures)
+    if "cuts" in arguments.only:
+        for key in semantic:
+            agreement(key, CUT_HW, (CUT_TILE,), max(1, arguments.pictures // 4))
     if "large" in arguments.only:
         for key in ("starter/fcn", SEGFORMER):
             command = [sys.executable, "-m", "benchmarks.tiles", "--side", str(arguments.side), "--peak", key]
@@ -64,24 +70,24 @@ def main() -> None:
             views(key, arguments.pictures)
 
 
-def agreement(key: str, pictures: int) -> None:
-    """Print the shares of equal labels, tiled and whole at one scale, and of right ones."""
-    model = models.load(key, "cpu")
-    scenes = [street_scene(seed, AGREEING_HW) for seed in range(SEED, SEED + pictures)]
+def agreement(key: str, size_hw: tuple[int, int], tiles: Sequence[int], pictures: int) -> None:
+    """Print the shares of equal and right labels of each way to look at scenes in tiles, and what it takes."""
+    model = cast(SemanticModel, models.load(key, "cpu"))
+    scenes = [street_scene(seed, size_hw) for seed in range(SEED, SEED + pictures)]
     truths = [scene.labels for scene in scenes]
-    wholes = [_labels(model, scene.rgb, None, SCALE) for scene in scenes]
-    moved = [_labels(model, scene.rgb[:, 5:], None, SCALE) for scene in scenes]
-    moved_equal, _ = _equal(moved, [whole[:, 5:] for whole in wholes])
-    right, _ = _equal(wholes, truths)
-    height, width = AGREEING_HW
-    print(
-        f"{key}, {pictures} scenes of {width}×{height}: right {right:.2f} %; moved and not: equal {moved_equal:.2f} %"
-    )
-    for tile in TILES:
-        tiled = [_labels(model, scene.rgb, tile, SCALE * tile / height) for scene in scenes]
-        equal, lowest = _equal(tiled, wholes)
-        right, _ = _equal(tiled, truths)
-        print(f"  tiles of {tile}: equal {equal:.2f} %, lowest {lowest:.2f} %; right {right:.2f} %", flush=True)
+    print(f"{key}, {pictures} scenes of {size_hw[1]}×{size_hw[0]}")
+    for tile in tiles:
+        wholes, _ = _labels(model, scenes, Looks(tile=tile))
+        print(f"  tiles of {tile}: right whole {_equal(wholes, truths)[0]:.2f} %")
+        for name, looks in (("as they are run", Looks.of(model, tile, size_hw)), ("one by one", Looks(tile))):
+            found, seconds = _labels(model, scenes, looks)
+            (equal, lowest), (right, _) = _equal(found, wholes), _equal(found, truths)
+            parts = len(spans(size_hw[0], looks.side)) * len(spans(size_hw[1], looks.side))
+            print(
+                f"    {name}: {parts} parts, equal {equal:.2f} % (lowest {lowest:.2f} %), right {right:.2f} %, "
+                f"{seconds:.2f} s a picture",
+                flush=True,
+            )
 
 
 def _equal(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -90,11 +96,17 @@ def _equal(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> tuple[fl
     return float(np.mean(shares)), min(shares)
 
 
-def _labels(model: Model, rgb: np.ndarray, tile: int | None, scale: float) -> np.ndarray:
-    with devices.inference("cpu"):
-        picture = InputImage(rgb, "", "scene")
-        bands = assembling.class_probabilities(Stages(model), [picture], tile, [View(scale)])
-        return labels_from_probabilities(bands, picture.size_hw)[0][0].numpy()
+def _labels(model: SemanticModel, scenes: Sequence[Scene], looks: Looks) -> tuple[list[np.ndarray], float]:
+    """The label maps, and the median seconds for one."""
+    found, seconds = [], []
+    for scene in scenes:
+        start = time.perf_counter()
+        with devices.inference("cpu"):
+            picture = InputImage(scene.rgb, "", "scene")
+            bands = assembling.class_probabilities(Stages(model), [picture], looks, [View()])
+            found.append(labels_from_probabilities(bands, picture.size_hw)[0][0].numpy())
+        seconds.append(time.perf_counter() - start)
+    return found, statistics.median(seconds)
 
 
 def _peak(key: str, side: int) -> None:

@@ -16,8 +16,8 @@ def add(parser: argparse.ArgumentParser, several: bool = False) -> None:
         type=_tile,
         default=[None] if several else None,
         metavar="N",
-        help="cut pictures into overlapping tiles of N x N pixels, N a multiple of 32 "
-        "(0, the default: only those over 50 megapixels)",
+        help="show the network tiles of N x N pixels as large as whole pictures, N a multiple of 32 "
+        "(0, the default: only of pictures over 50 megapixels)",
     )
     parser.add_argument(
         "--tta",

@@ -40,8 +40,11 @@ class FakeModel:
         self.looked_at += [image.name for image in images]
         return images
 
-    def preprocess(self, pictures: Any, scale: float = 1) -> Any:
+    def preprocess(self, pictures: Any, scale: float = 1, tile: int | None = None) -> Any:
         return pictures
+
+    def look(self, tile: int) -> int:
+        return tile
 
     def forward(self, inputs: Any) -> Any:
         return inputs
@@ -96,7 +99,7 @@ class DenseFake(FakeModel):
     The brighter a cell, the higher the class: class 0 has the logit 0, class 10 the light, in [0, 1].
     """
 
-    def preprocess(self, pictures: Any, scale: float = 1) -> Any:
+    def preprocess(self, pictures: Any, scale: float = 1, tile: int | None = None) -> Any:
         import torch
 
         return torch.stack([torch.from_numpy(one.rgb.copy()).permute(2, 0, 1) for one in pictures]).float() / 255

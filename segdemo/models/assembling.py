@@ -1,9 +1,13 @@
-"""One answer for a picture from many looks at it: tiles of it, and several views of each.
+"""One answer for a picture from many looks at it: parts of it, and several views of each.
 
-Class probabilities flow from top to bottom, a band of rows at a time: those of the views of a tile are averaged, tiles
-of a row put side by side, and rows of tiles stacked (tiling.py). Held are the network's own, coarse outputs for two
-rows of tiles, and never the probabilities of a whole picture, unless a dense CRF needs them. Instance and panoptic
-models give segments instead, which stitching.py puts together.
+Tiles say how large things are seen. A model that gives class probabilities sees as many neighbouring tiles at once as
+its input may be large: a cut costs time, where parts overlap, and context. Instance and panoptic models see each tile
+alone, since they find a limited number of things in one look.
+
+Class probabilities flow from top to bottom, a band of rows at a time: those of the views of a part are averaged, parts
+of a row put side by side, and rows of parts stacked (tiling.py). Held are the network's own, coarse outputs for two
+rows of parts, and never the probabilities of a whole picture, unless a dense CRF needs them. Segments are put together
+by stitching.py.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,8 +35,17 @@ _TINY: Final = 1e-30
 class SemanticModel(Model, Protocol):
     """What is asked of a model beyond the four stages."""
 
-    def preprocess(self, pictures: Any, scale: float = 1) -> Any:
-        """As `Model.preprocess`, to an input `scale` times as large as usual."""
+    def preprocess(self, pictures: Any, scale: float = 1, tile: int | None = None) -> Any:
+        """As `Model.preprocess`, to an input `scale` times as large as usual.
+
+        tile: the pictures are parts of larger ones, of which a square of this side is to be as large as usual.
+        """
+
+    def look(self, tile: int) -> int:
+        """The side of the largest square part that is seen at once in a picture in tiles of this side: `tile` or more.
+
+        Where it is no more, each tile is brought to the network as a picture of its own.
+        """
 
     def class_probabilities(self, outputs: Any, size_hw: tuple[int, int]) -> Iterator[Tensor]:
         """The network's output to bands (N, C, rows, W) float32, together H rows, of probabilities.
@@ -42,10 +55,31 @@ class SemanticModel(Model, Protocol):
 
 
 @dataclass(frozen=True)
-class View:
-    """How a tile is looked at. scale: of the network's input, by its usual size."""
+class Looks:
+    """How a picture is looked at part by part.
 
-    scale: float | None = None
+    side: of a part; None: the whole picture is one. tile: what is as large in the network's input as a picture usually
+    is; None: each part is. Both in pixels of the picture.
+    """
+
+    side: int | None = None
+    tile: int | None = None
+
+    @classmethod
+    def of(cls, model: SemanticModel, tile: int | None, size_hw: tuple[int, int]) -> "Looks":
+        """Those at pictures of a size in tiles of this side (None: at whole pictures) that need the fewest cuts."""
+        if tile is None:
+            return cls()
+        narrow = min(tile, *size_hw)
+        side = model.look(narrow)
+        return cls(side, narrow) if side > tile else cls(tile)
+
+
+@dataclass(frozen=True)
+class View:
+    """How a part is looked at. scale: of the network's input, by its usual size."""
+
+    scale: float = 1
     mirrored: bool = False
 
 
@@ -61,7 +95,8 @@ def answers(stages: Stages, images: Sequence[InputImage], extras: Extras) -> lis
     size_hw = images[0].size_hw
     if stages.model.spec.task != "semantic":
         return _segments(stages, images, extras.tile)
-    bands = class_probabilities(stages, images, extras.tile, VIEWS[extras.tta])
+    model = cast(SemanticModel, stages.model)
+    bands = class_probabilities(stages, images, Looks.of(model, extras.tile, size_hw), VIEWS[extras.tta])
     if extras.refine == "crf":
         bands = iter([_refined(bands, images)])
     labels, confidence = labels_from_probabilities(bands, size_hw)
@@ -69,27 +104,28 @@ def answers(stages: Stages, images: Sequence[InputImage], extras: Extras) -> lis
 
 
 def class_probabilities(
-    stages: Stages, images: Sequence[InputImage], tile: int | None, views: Sequence[View]
+    stages: Stages, images: Sequence[InputImage], looks: Looks, views: Sequence[View]
 ) -> Iterator[Tensor]:
     """Of every pixel, the mean over the views: bands (N, C, rows, W) float32, together H rows."""
     height, width = images[0].size_hw
-    columns = spans(width, tile)
+    columns = spans(width, looks.side)
 
-    def row_of_tiles(rows: Span) -> Iterator[Tensor]:
-        streams = [Rows(_views(stages, [_cut(image, rows, span) for image in images], views)) for span in columns]
+    def row_of_parts(rows: Span) -> Iterator[Tensor]:
+        parts = [[_cut(image, rows, span) for image in images] for span in columns]
+        streams = [Rows(_views(stages, part, looks.tile, views)) for part in parts]
         return side_by_side(columns, streams, rows.stop - rows.start)
 
-    return stacked(spans(height, tile), row_of_tiles)
+    return stacked(spans(height, looks.side), row_of_parts)
 
 
-def _views(stages: Stages, images: Sequence[InputImage], views: Sequence[View]) -> Iterator[Tensor]:
-    return mean([Rows(_view(stages, images, view)) for view in views], images[0].size_hw[0])
+def _views(stages: Stages, images: Sequence[InputImage], tile: int | None, views: Sequence[View]) -> Iterator[Tensor]:
+    return mean([Rows(_view(stages, images, tile, view)) for view in views], images[0].size_hw[0])
 
 
-def _view(stages: Stages, images: Sequence[InputImage], view: View) -> Iterator[Tensor]:
+def _view(stages: Stages, images: Sequence[InputImage], tile: int | None, view: View) -> Iterator[Tensor]:
     """Bands of the probabilities that one view gives, where the picture has its pixels."""
     seen = [_with(image, image.rgb[:, ::-1]) for image in images] if view.mirrored else images
-    outputs = stages.outputs(seen, view.scale)
+    outputs = stages.outputs(seen, scale=view.scale, tile=tile)
     bands = cast(SemanticModel, stages.model).class_probabilities(outputs, images[0].size_hw)
     return (band.flip(-1) for band in bands) if view.mirrored else bands
 

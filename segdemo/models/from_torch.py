@@ -34,9 +34,10 @@ class BrainModel(SemanticModel):
     The authors take the statistics of a patient's whole volume; of a single slice, as their own loading example does.
     """
 
-    def preprocess(self, pictures: Tensor, scale: float = 1) -> Tensor:
-        """(N, 3, 256, 256) float32, `scale` times as large."""
-        side = round(scale * self.network.shorter_side / _DIVISOR) * _DIVISOR
-        resized = TF.resize(pictures, [side, side], antialias=True).float()
+    def preprocess(self, pictures: Tensor, scale: float = 1, tile: int | None = None) -> Tensor:
+        """(N, 3, 256, 256) float32, `scale` times as large, or as tiles of that side are."""
+        tiles = [side / tile if tile else 1 for side in pictures.shape[-2:]]
+        sides = [round(scale * count * self.network.shorter_side / _DIVISOR) * _DIVISOR for count in tiles]
+        resized = TF.resize(pictures, sides, antialias=True).float()
         mean, deviation = resized.mean((2, 3), keepdim=True), resized.std((2, 3), keepdim=True, correction=0)
         return (resized - mean) / deviation.clamp(min=1e-6)

@@ -40,6 +40,7 @@ from segdemo.models import (
 )
 from segdemo.models.architectures import published_configs
 from segdemo.models.fused_head import fuse_head
+from segdemo.models.looks import largest_look
 from segdemo.models.mask_queries import SETTLED, MaskQueries
 from segdemo.models.masked_decoder import decode_lightly
 from segdemo.models.output_kinds import LOGITS, QUERIES
@@ -52,6 +53,8 @@ from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
 
 _ONE_SIZE = ("beit", "data2vec-vision", "eomt", "eomt_dinov3")
+# Those, and networks that hold the attention of all places to all others: four times the input, 16 times the memory.
+_TILE_BY_TILE = (*_ONE_SIZE, "dpt", "mobilevit")
 _DAMAGED = (EOFError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, pickle.UnpicklingError)
 _UNREADABLE = (OSError, ImportError, *_DAMAGED)  # some backbones need a library that is not here
 
@@ -122,11 +125,16 @@ class _TransformersModel:
         """(N, 3, H, W) uint8."""
         return to_device(images, self.device)
 
-    def preprocess(self, pictures: Tensor, scale: float = 1) -> Tensor:
-        """(N, 3, h, w) float32, `scale` times as large as usual; N times the number of windows, where the checkpoint
-        asks for windows of the picture.
+    def preprocess(self, pictures: Tensor, scale: float = 1, tile: int | None = None) -> Tensor:
+        """(N, 3, h, w) float32, `scale` times as large as usual, or as large as tiles of that side usually are; N times
+        the number of windows, where the checkpoint asks for windows of the picture.
         """
-        return self.prepare(pictures, scale)
+        return self.prepare(pictures, scale, tile)
+
+    def look(self, tile: int) -> int:
+        """As much as `looks` allows, but one tile where the network takes no more."""
+        config: Any = self.network.config
+        return tile if config.model_type in _TILE_BY_TILE else largest_look(tile, self.prepare.resized_hw((tile, tile)))
 
     def _run(self, inputs: Tensor, **others: Tensor) -> Any:
         with autocast(self.device, self.precision):

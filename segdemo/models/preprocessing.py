@@ -77,20 +77,26 @@ class Preprocessing:
     square: int | None = None
     window: int | None = None
 
-    def resized_hw(self, size_hw: tuple[int, int], scale: float = 1) -> tuple[int, int]:
+    def resized_hw(self, size_hw: tuple[int, int], scale: float = 1, tile: int | None = None) -> tuple[int, int]:
         """The size to which pictures of this size are brought, rounded as transformers rounds it.
 
-        scale: how many times as large as usual.
+        scale: how many times as large as usual. tile: of the pictures, what is brought to the size of a whole one.
         """
-        height, width = size_hw
+        usual = size_hw if tile is None else (tile, tile)
+        sides = [
+            scale * new * whole / old for new, old, whole in zip(self._usual_hw(usual), usual, size_hw, strict=True)
+        ]
         if self.size is None:
-            return round(scale * height), round(scale * width)
-        if "height" in self.size:
-            height, width = self.size["height"], self.size["width"]
-        else:
-            height, width = _by_edges(size_hw, self.size["shortest_edge"], self.size.get("longest_edge"))
-        height, width = (math.ceil(scale * side / self.divisor) * self.divisor for side in (height, width))
+            return round(sides[0]), round(sides[1])
+        height, width = (math.ceil(side / self.divisor) * self.divisor for side in sides)
         return height, width
+
+    def _usual_hw(self, size_hw: tuple[int, int]) -> tuple[int, int]:
+        if self.size is None:
+            return size_hw
+        if "height" in self.size:
+            return self.size["height"], self.size["width"]
+        return _by_edges(size_hw, self.size["shortest_edge"], self.size.get("longest_edge"))
 
     def input_hw(self, size_hw: tuple[int, int]) -> tuple[int, int]:
         """The size of the network's input for pictures of this size."""
@@ -106,13 +112,14 @@ class Preprocessing:
         step = (longer - self.window) / max(1, count - 1)
         return (*(int(i * step) for i in range(count - 1)), longer - self.window)
 
-    def __call__(self, pictures: Tensor, scale: float = 1) -> Tensor:
+    def __call__(self, pictures: Tensor, scale: float = 1, tile: int | None = None) -> Tensor:
         """(N, 3, H, W) uint8 to (N, 3, h, w) float32 on the same device; (N · windows, 3, h, w) with windows.
 
-        scale: as for `resized_hw`; of no effect where the network's input has one size for all pictures.
+        scale, tile: as for `resized_hw`; of no effect where the network's input has one size for all pictures.
         """
         height, width = pictures.shape[-2:]
-        resized_hw = self.resized_hw((height, width), 1 if self.square or self.window else scale)
+        how = (1, None) if self.square or self.window else (scale, tile)
+        resized_hw = self.resized_hw((height, width), *how)
         resized = TF.resize(pictures, list(resized_hw), interpolation=self.interpolation, antialias=True)
         if self.bgr:
             resized = resized.flip(1)

@@ -17,6 +17,7 @@ from torchvision.transforms.v2 import functional as TF
 from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
 from segdemo.models import Answer, Precision
+from segdemo.models.looks import largest_look
 from segdemo.models.normalising import normalised
 from segdemo.models.placing import autocast, expect_finite, place
 from segdemo.models.spec import ModelSpec
@@ -111,14 +112,19 @@ class SemanticModel(NetworkModel):
     with a trained network 0.02 % of the labels differ, with restless logits 0.5 %.
     """
 
-    def preprocess(self, pictures: Tensor, scale: float = 1) -> Tensor:
-        """(N, 3, h, w) float32, `scale` times as large as usual.
+    def preprocess(self, pictures: Tensor, scale: float = 1, tile: int | None = None) -> Tensor:
+        """(N, 3, h, w) float32, `scale` times as large as usual, or as large as tiles of that side usually are.
 
         Resized in whole numbers, as Pillow does it and with it torchvision's presets where they are given a file.
         """
         height, width = pictures.shape[-2:]
-        size = resized_hw((height, width), round(scale * self.network.shorter_side), self.network.divisor)
+        tiles = min(height, width) / tile if tile else 1
+        size = resized_hw((height, width), round(scale * tiles * self.network.shorter_side), self.network.divisor)
         return self.normalised(TF.resize(pictures, list(size), antialias=True))
+
+    def look(self, tile: int) -> int:
+        """As much as `looks` allows."""
+        return largest_look(tile, resized_hw((tile, tile), self.network.shorter_side, self.network.divisor))
 
     def logits(self, inputs: Tensor) -> Tensor:
         """The bare network: (N, C, h, w) in its own precision."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from segdemo import devices
@@ -24,13 +25,10 @@ class Stages:
         self._seconds = dict.fromkeys(("transfer", "preprocess", "forward", "settle"), 0.0)
         self._began_s = time.perf_counter()
 
-    def outputs(self, images: Sequence[InputImage], scale: float | None = None) -> Any:
-        """What the network says of pictures of one size.
-
-        scale: of the network's input, by its usual size; None leaves that to the model.
-        """
+    def outputs(self, images: Sequence[InputImage], **how: Any) -> Any:
+        """What the network says of pictures of one size. how: what the model's `preprocess` is told besides."""
         pictures = self._timed("transfer", self.model.transfer, images)
-        inputs = self._timed("preprocess", self.model.preprocess, pictures, *(() if scale is None else (scale,)))
+        inputs = self._timed("preprocess", partial(self.model.preprocess, **how), pictures)
         outputs = self._timed("forward", self.model.forward, inputs)
         return outputs if self._settle is None else self._timed("settle", self._settle, outputs)
 

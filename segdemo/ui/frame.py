@@ -70,9 +70,10 @@ def _extras() -> None:
         key=state.TILE,
         persist_state="session",
         format_func=lambda side: f"{side} × {side} pixels" if side else "None",
-        help="The picture is cut into overlapping squares, and the network looks at each as at a picture of its own: "
-        "small things are seen larger, but with less around them. It takes as many times as long as there are tiles. "
-        "Pictures over 50 megapixels are cut into tiles of 2048 in any case.",
+        help="A square of this size is shown to the network as large as the whole picture would be: small things are "
+        "seen larger. It takes about as many times as long as there are squares. A large picture is cut into "
+        "overlapping parts; models of instances and segments see one square at a time. "
+        "Pictures over 50 megapixels are taken in tiles of 2048 in any case.",
     )
     st.selectbox(
         "Views",

@@ -10,7 +10,7 @@ from segdemo.errors import ModelError
 from segdemo.extras import Extras
 from segdemo.images import InputImage
 from segdemo.models import assembling, catalog, dense_crf, resizing, upsampling
-from segdemo.models.assembling import VIEWS, View
+from segdemo.models.assembling import VIEWS, Looks, View
 from segdemo.models.stages import Stages
 from segdemo.models.upsampling import labels_from_probabilities, probabilities_from_logits
 
@@ -27,15 +27,18 @@ class Colours:
     spec = catalog.find("starter/fcn")
     space, device, precision, trained = spec.space, "cpu", "fp32", True
 
-    def __init__(self):
-        self.seen = []
+    def __init__(self, at_once=1):
+        self.seen, self.at_once = [], at_once
 
     def transfer(self, images):
         return torch.from_numpy(np.stack([one.rgb for one in images])).permute(0, 3, 1, 2)
 
-    def preprocess(self, pictures, scale=1):
-        self.seen.append((tuple(pictures.shape[2:]), scale))
+    def preprocess(self, pictures, scale=1, tile=None):
+        self.seen.append((tuple(pictures.shape[2:]), scale, tile))
         return pictures.float() / 50
+
+    def look(self, tile):
+        return self.at_once * tile
 
     def forward(self, inputs):
         return inputs
@@ -58,10 +61,11 @@ def scene():
     return image(street_scene(800_000, (480, 640)).rgb, "scene")
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 9])
 @pytest.mark.parametrize("extras", [Extras(64), Extras(96, "flip"), Extras(tta="scales"), Extras(tta="flip")])
-def test_a_network_of_single_pixels_says_the_same_with_any_tiles_and_views(extras):
+def test_a_network_of_single_pixels_says_the_same_with_any_tiles_and_views(extras, at_once):
     pictures = [image(np.random.default_rng(i).integers(0, 256, (150, 211, 3), np.uint8), str(i)) for i in range(2)]
-    plain, found = (models.predict(Colours(), pictures, extras=one) for one in (Extras(), extras))
+    plain, found = (models.predict(Colours(at_once), pictures, extras=one) for one in (Extras(), extras))
     for expected, one in zip(plain, found, strict=True):
         np.testing.assert_array_equal(one.labels, expected.labels)
         np.testing.assert_allclose(one.confidence, expected.confidence, atol=1e-3)
@@ -72,7 +76,15 @@ def test_a_network_of_single_pixels_says_the_same_with_any_tiles_and_views(extra
 def test_tiles_are_looked_at_one_by_one_and_views_at_their_scales():
     model = Colours()
     models.predict(model, [image(np.zeros((100, 64, 3), np.uint8))], extras=Extras(64, "scales"))
-    assert model.seen == 2 * [((64, 64), 0.75), ((64, 64), 1), ((64, 64), 1.25)]
+    assert model.seen == 2 * [((64, 64), 0.75, None), ((64, 64), 1, None), ((64, 64), 1.25, None)]
+
+
+def test_neighbouring_tiles_are_seen_at_once_by_a_network_that_can(scene):
+    """The picture is cut only where it is larger than what the network sees."""
+    for size_hw, seen in {(100, 128): [(100, 128)], (100, 200): 2 * [(100, 128)], (40, 96): 2 * [(40, 80)]}.items():
+        model = Colours(at_once=2)
+        models.predict(model, [image(np.zeros((*size_hw, 3), np.uint8))], extras=Extras(64))
+        assert model.seen == [(part, 1, min(64, *size_hw)) for part in seen]
 
 
 def test_the_times_are_sums_over_tiles(monkeypatch):
@@ -88,16 +100,18 @@ def test_the_times_are_sums_over_tiles(monkeypatch):
 
 @pytest.mark.parametrize("key", SEMANTIC)
 def test_tiles_say_what_the_whole_says_at_the_same_scale(key, loaded, scene):
-    # A tile of 320 is 256 pixels of SegFormer's input, 240 of FCN's, and both begin where a cell of the grid does.
-    picture = image(scene.rgb[40:, :560]) if key == "starter/segformer" else scene
+    """To the last pixel where it is seen at once, and nearly where it is cut."""
 
-    def labels(tile, scale):
+    def labels(picture, looks):
         with devices.inference("cpu"):
-            stages = Stages(loaded[key])
-            bands = assembling.class_probabilities(stages, [picture], tile, [View(scale)])
+            bands = assembling.class_probabilities(Stages(loaded[key]), [picture], looks, [View()])
             return labels_from_probabilities(bands, picture.size_hw)[0][0].numpy()
 
-    assert np.mean(labels(320, 320 / picture.size_hw[0]) == labels(None, None)) > 0.95
+    [tiled] = models.predict(loaded[key], [scene], extras=Extras(320))
+    np.testing.assert_array_equal(tiled.labels, labels(scene, Looks(tile=320)))
+    # A part of 320 is 256 pixels of SegFormer's input, 240 of FCN's, and both begin where a cell of the grid does.
+    picture = image(scene.rgb[40:, :560]) if key == "starter/segformer" else scene
+    assert np.mean(labels(picture, Looks(320, picture.size_hw[0])) == labels(picture, Looks())) > 0.95
 
 
 @pytest.mark.parametrize("key", [*SEMANTIC, "mask2former for classes"])
@@ -130,8 +144,16 @@ def test_a_picture_that_is_its_own_mirror_image_has_such_labels_after_flips(key,
 def test_scaled_views_reach_the_network_at_their_scale(loaded):
     for key, sizes in {"starter/fcn": (360, 480, 600), "starter/segformer": (384, 480, 608)}.items():
         pictures = loaded[key].transfer([image(np.zeros((480, 480, 3), np.uint8))])
-        views = [loaded[key].preprocess(pictures, *([view.scale] if view.scale else [])) for view in VIEWS["scales"]]
+        views = [loaded[key].preprocess(pictures, view.scale) for view in VIEWS["scales"]]
         assert [tuple(view.shape[2:]) for view in views] == [(size, size) for size in sizes]
+
+
+def test_tiles_reach_the_network_as_large_as_pictures_usually_do(loaded):
+    """SegFormer's input is a multiple of 32, and no more than 1.5 megapixels of it are seen at once."""
+    for key, sizes in {"starter/fcn": (480, 960), "starter/segformer": (480, 960)}.items():
+        pictures = loaded[key].transfer([image(np.zeros((160, 320, 3), np.uint8))])
+        assert tuple(loaded[key].preprocess(pictures, tile=160).shape[2:]) == sizes
+        assert loaded[key].look(160) == int(160 * 1_500_000**0.5 / 480)
 
 
 def test_no_probabilities_of_a_whole_picture_are_held(monkeypatch):
@@ -140,7 +162,7 @@ def test_no_probabilities_of_a_whole_picture_are_held(monkeypatch):
     picture = image(np.zeros((600, 200, 3), np.uint8))
     with devices.inference("cpu"):
         stages, asked = Stages(Colours()), []
-        for band in assembling.class_probabilities(stages, [picture], 64, VIEWS["flip"]):
+        for band in assembling.class_probabilities(stages, [picture], Looks(64), VIEWS["flip"]):
             asked.append(len(stages.model.seen))
             assert band.shape[1:] == (3, band.shape[2], 200)
             assert band.shape[2] <= 2

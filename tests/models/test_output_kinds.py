@@ -17,15 +17,22 @@ import torch
 import torch.nn.functional as F
 import transformers as t
 
+from segdemo import devices
+from segdemo.extras import Extras
 from segdemo.labels import ADE20K, COCO_PANOPTIC, VOC, VOID, LabelSpace
 from segdemo.models import catalog, from_transformers, predict, weights
+from segdemo.models.assembling import VIEWS, Looks, class_probabilities
+from segdemo.models.stages import Stages
+from segdemo.models.upsampling import labels_from_probabilities
 from tests.models import tiny_networks as tiny
 from tests.models.tiny_networks import picture, square
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A tiny checkpoint. settings: of its image processor. asked: what the library's is asked besides."""
+    """A tiny checkpoint. settings: of its image processor. asked: what the library's is asked besides. tile_by_tile: it
+    takes no more of a picture at once than usual.
+    """
 
     build: Callable[..., Any]
     processor: type
@@ -34,6 +41,7 @@ class Kind:
     arguments: tuple[Any, ...] = ()
     asked: dict[str, Any] = field(default_factory=dict)
     authors: bool = False  # whose steps are expected rather than the library's
+    tile_by_tile: bool = False
 
 
 WHOLE = {"do_center_crop": False}
@@ -45,13 +53,13 @@ CUT = {"size": {"shortest_edge": 96}, "crop_size": {"height": 64, "width": 64}}
 KINDS = {
     "SegFormer": Kind(tiny.tiny_segformer, t.SegformerImageProcessor, square(96)),
     "UPerNet": Kind(tiny.tiny_upernet, t.SegformerImageProcessor, square(96)),
-    "BEiT": Kind(tiny.tiny_beit, t.BeitImageProcessor, square(96) | WHOLE, arguments=(96,)),
+    "BEiT": Kind(tiny.tiny_beit, t.BeitImageProcessor, square(96) | WHOLE, arguments=(96,), tile_by_tile=True),
     "Data2Vec": Kind(
         tiny.tiny_beit, t.BeitImageProcessor, square(96) | WHOLE,
-        arguments=(96, t.Data2VecVisionForSemanticSegmentation),
+        arguments=(96, t.Data2VecVisionForSemanticSegmentation), tile_by_tile=True,
     ),
-    "DPT": Kind(tiny.tiny_dpt, t.DPTImageProcessor, square(96)),
-    "MobileViT": Kind(tiny.tiny_mobilevit, t.MobileViTImageProcessor, CUT, VOC, asked=WHOLE),
+    "DPT": Kind(tiny.tiny_dpt, t.DPTImageProcessor, square(96), tile_by_tile=True),
+    "MobileViT": Kind(tiny.tiny_mobilevit, t.MobileViTImageProcessor, CUT, VOC, asked=WHOLE, tile_by_tile=True),
     "MobileViTV2": Kind(tiny.tiny_mobilevitv2, t.MobileViTImageProcessor, CUT, VOC, asked=WHOLE),
     "MobileNetV2": Kind(tiny.tiny_mobilenet, t.MobileNetV2ImageProcessor, CUT, VOC, asked=WHOLE),
     "Mask2Former": Kind(
@@ -59,10 +67,13 @@ KINDS = {
     ),
     "MaskFormer": Kind(tiny.tiny_maskformer, t.MaskFormerImageProcessor, EDGES, arguments=(96,), authors=True),
     "OneFormer": Kind(tiny.tiny_oneformer, t.OneFormerImageProcessor, EDGES, arguments=(96,), authors=True),
-    "EoMT, a square": Kind(tiny.tiny_eomt, t.EomtImageProcessor, square(96), arguments=(96,), authors=True),
-    "EoMT, windows": Kind(tiny.tiny_eomt, t.EomtImageProcessor, SPLIT, arguments=(96,)),
+    "EoMT, a square": Kind(
+        tiny.tiny_eomt, t.EomtImageProcessor, square(96), arguments=(96,), authors=True, tile_by_tile=True
+    ),
+    "EoMT, windows": Kind(tiny.tiny_eomt, t.EomtImageProcessor, SPLIT, arguments=(96,), tile_by_tile=True),
     "EoMT-DINOv3, windows": Kind(
-        tiny.tiny_eomt, t.EomtImageProcessor, SPLIT, arguments=(96, t.EomtDinov3ForUniversalSegmentation)
+        tiny.tiny_eomt, t.EomtImageProcessor, SPLIT, arguments=(96, t.EomtDinov3ForUniversalSegmentation),
+        tile_by_tile=True,
     ),
 }  # fmt: skip
 SIZES = [(131, 77), (90, 250), (96, 96)]
@@ -167,6 +178,27 @@ def test_pictures_of_a_batch_get_the_labels_that_they_get_alone(made):
     for together, image in zip(predict(model, images), images, strict=True):
         [alone] = predict(model, [image])
         assert (together.labels == alone.labels).mean() > 0.999
+
+
+def test_tiles_are_seen_at_once_by_networks_that_take_any_size(made):
+    kind, network, folder = made
+    model, image = load(folder, network, kind.space), picture(140, 250)
+    with devices.inference("cpu"):
+        looks = Looks(side=128) if kind.tile_by_tile else Looks(tile=128)
+        bands = class_probabilities(Stages(model), [image], looks, VIEWS["none"])
+        [expected], _ = labels_from_probabilities(bands, image.size_hw)
+    [found] = predict(model, [image], extras=Extras(128))
+    assert (found.labels == expected.numpy()).all()
+
+
+def test_a_part_in_tiles_is_as_much_larger_as_it_has_tiles_along_each_side(made):
+    kind, network, folder = made
+    if kind.tile_by_tile:
+        return
+    model = load(folder, network, kind.space)
+    tile, part = (model.preprocess(model.transfer([picture(*size)]), tile=64).shape for size in [(64, 64), (128, 192)])
+    step = model.prepare.divisor
+    assert all(abs(count * a - b) < 3 * step for count, a, b in zip((2, 3), tile[2:], part[2:], strict=True))
 
 
 @pytest.mark.parametrize("size_hw", [(1, 1), (5, 700)], ids=["a pixel", "a strip"])
