@@ -79,10 +79,10 @@ def agreement(key: str, size_hw: tuple[int, int], tiles: Sequence[int], pictures
     for tile in tiles:
         wholes, _ = _labels(model, scenes, Looks(tile=tile))
         print(f"  tiles of {tile}: right whole {_equal(wholes, truths)[0]:.2f} %")
-        for name, looks in (("as they are run", Looks.of(model, tile, size_hw)), ("one by one", Looks(tile))):
+        for name, looks in (("as they are run", Looks.of(model, tile, size_hw)), ("one by one", Looks(tile, tile))):
             found, seconds = _labels(model, scenes, looks)
             (equal, lowest), (right, _) = _equal(found, wholes), _equal(found, truths)
-            parts = len(spans(size_hw[0], looks.side)) * len(spans(size_hw[1], looks.side))
+            parts = len(spans(size_hw[0], looks.rows)) * len(spans(size_hw[1], looks.columns))
             print(
                 f"    {name}: {parts} parts, equal {equal:.2f} % (lowest {lowest:.2f} %), right {right:.2f} %, "
                 f"{seconds:.2f} s a picture",

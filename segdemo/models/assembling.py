@@ -25,7 +25,7 @@ from segdemo.models import Answer, Model, dense_crf
 from segdemo.models.resizing import numbered
 from segdemo.models.stages import Stages
 from segdemo.models.stitching import Piece, stitched
-from segdemo.models.tiling import Rows, Span, mean, side_by_side, spans, stacked
+from segdemo.models.tiling import Rows, Span, mean, shortest, side_by_side, spans, stacked
 from segdemo.models.upsampling import labels_from_probabilities
 
 MOST_REFINED: Final = 500_000_000  # class probabilities of a picture that a dense CRF may hold: it takes several copies
@@ -58,11 +58,12 @@ class SemanticModel(Model, Protocol):
 class Looks:
     """How a picture is looked at part by part.
 
-    side: of a part; None: the whole picture is one. tile: what is as large in the network's input as a picture usually
-    is; None: each part is. Both in pixels of the picture.
+    rows, columns: of a part; None: the whole picture is one. tile: what is as large in the network's input as a picture
+    usually is; None: each part is. All in pixels of the picture.
     """
 
-    side: int | None = None
+    rows: int | None = None
+    columns: int | None = None
     tile: int | None = None
 
     @classmethod
@@ -71,8 +72,10 @@ class Looks:
         if tile is None:
             return cls()
         narrow = min(tile, *size_hw)
-        side = model.look(narrow)
-        return cls(side, narrow) if side > tile else cls(tile)
+        most = model.look(narrow)
+        if most <= tile:
+            return cls(tile, tile)
+        return cls(shortest(size_hw[0], most), shortest(size_hw[1], most), narrow)
 
 
 @dataclass(frozen=True)
@@ -108,14 +111,14 @@ def class_probabilities(
 ) -> Iterator[Tensor]:
     """Of every pixel, the mean over the views: bands (N, C, rows, W) float32, together H rows."""
     height, width = images[0].size_hw
-    columns = spans(width, looks.side)
+    columns = spans(width, looks.columns)
 
     def row_of_parts(rows: Span) -> Iterator[Tensor]:
         parts = [[_cut(image, rows, span) for image in images] for span in columns]
         streams = [Rows(_views(stages, part, looks.tile, views)) for part in parts]
         return side_by_side(columns, streams, rows.stop - rows.start)
 
-    return stacked(spans(height, looks.side), row_of_parts)
+    return stacked(spans(height, looks.rows), row_of_parts)
 
 
 def _views(stages: Stages, images: Sequence[InputImage], tile: int | None, views: Sequence[View]) -> Iterator[Tensor]:

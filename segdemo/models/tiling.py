@@ -42,6 +42,12 @@ def spans(side: int, tile: int | None) -> tuple[Span, ...]:
     )
 
 
+def shortest(side: int, most: int) -> int:
+    """The shortest tile of which no more are needed along a side than of those of `most` pixels."""
+    gaps = len(spans(side, most)) - 1
+    return -(-side * _PARTS // (_PARTS + gaps * (_PARTS - 1)))
+
+
 class Rows:
     """Bands of rows (N, C, any, W) as one stream, from which any number of rows can be taken."""
 

@@ -81,7 +81,7 @@ def test_tiles_are_looked_at_one_by_one_and_views_at_their_scales():
 
 def test_neighbouring_tiles_are_seen_at_once_by_a_network_that_can(scene):
     """The picture is cut only where it is larger than what the network sees."""
-    for size_hw, seen in {(100, 128): [(100, 128)], (100, 200): 2 * [(100, 128)], (40, 96): 2 * [(40, 80)]}.items():
+    for size_hw, seen in {(100, 128): [(100, 128)], (100, 210): 2 * [(100, 120)], (40, 112): 2 * [(40, 64)]}.items():
         model = Colours(at_once=2)
         models.predict(model, [image(np.zeros((*size_hw, 3), np.uint8))], extras=Extras(64))
         assert model.seen == [(part, 1, min(64, *size_hw)) for part in seen]
@@ -111,7 +111,7 @@ def test_tiles_say_what_the_whole_says_at_the_same_scale(key, loaded, scene):
     np.testing.assert_array_equal(tiled.labels, labels(scene, Looks(tile=320)))
     # A part of 320 is 256 pixels of SegFormer's input, 240 of FCN's, and both begin where a cell of the grid does.
     picture = image(scene.rgb[40:, :560]) if key == "starter/segformer" else scene
-    assert np.mean(labels(picture, Looks(320, picture.size_hw[0])) == labels(picture, Looks())) > 0.95
+    assert np.mean(labels(picture, Looks(320, 320, picture.size_hw[0])) == labels(picture, Looks())) > 0.95
 
 
 @pytest.mark.parametrize("key", [*SEMANTIC, "mask2former for classes"])
@@ -162,7 +162,7 @@ def test_no_probabilities_of_a_whole_picture_are_held(monkeypatch):
     picture = image(np.zeros((600, 200, 3), np.uint8))
     with devices.inference("cpu"):
         stages, asked = Stages(Colours()), []
-        for band in assembling.class_probabilities(stages, [picture], Looks(64), VIEWS["flip"]):
+        for band in assembling.class_probabilities(stages, [picture], Looks(64, 64), VIEWS["flip"]):
             asked.append(len(stages.model.seen))
             assert band.shape[1:] == (3, band.shape[2], 200)
             assert band.shape[2] <= 2

@@ -184,7 +184,7 @@ def test_tiles_are_seen_at_once_by_networks_that_take_any_size(made):
     kind, network, folder = made
     model, image = load(folder, network, kind.space), picture(140, 250)
     with devices.inference("cpu"):
-        looks = Looks(side=128) if kind.tile_by_tile else Looks(tile=128)
+        looks = Looks(128, 128) if kind.tile_by_tile else Looks(tile=128)
         bands = class_probabilities(Stages(model), [image], looks, VIEWS["none"])
         [expected], _ = labels_from_probabilities(bands, image.size_hw)
     [found] = predict(model, [image], extras=Extras(128))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from segdemo.models.tiling import Rows, mean, side_by_side, spans, stacked
+from segdemo.models.tiling import Rows, mean, shortest, side_by_side, spans, stacked
 
 SIDES = [(65, 64), (100, 64), (112, 64), (113, 64), (1000, 96), (4001, 512), (1920, 1024)]
 
@@ -26,6 +26,14 @@ def test_no_more_than_two_tiles_answer_anywhere_and_none_where_it_does_not_look(
 
 def test_a_side_that_fits_is_one_tile():
     assert len(spans(64, 64)) == len(spans(40, 64)) == len(spans(5000, None)) == 1
+
+
+@pytest.mark.parametrize(("side", "most"), [*SIDES, (40, 64)])
+def test_the_shortest_tiles_are_as_many_and_no_shorter_ones_are(side, most):
+    tile, count = shortest(side, most), len(spans(side, most))
+    assert tile <= most
+    assert len(spans(side, tile)) == count
+    assert len(spans(side, tile - 2)) > count
 
 
 def bands(maps, *heights):
