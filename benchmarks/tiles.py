@@ -1,10 +1,11 @@
 """Tiles, flips and scales: do tiles change answers, what does a very large picture take, what do views cost and give?
 
-    python -m benchmarks.tiles [--only agreement cuts large views] [--pictures 20] [--side 10000]
+    python -m benchmarks.tiles [--only agreement cuts segments large views] [--pictures 20] [--side 10000]
 
 Agreement: scenes in tiles, as they are run, against whole at the same scale: how many labels are equal, how many of
 each are right, and the same of tiles that are seen one by one, with their time. Cuts: the same of pictures too large to
-be seen at once. Large: each picture in a process of its own, from its file to its answer; SegFormer-B0 is untrained,
+be seen at once. Segments: mosaics of four scenes in tiles, one by one, and whole at the same scale: panoptic quality.
+Large: each picture in a process of its own, from its file to its answer; SegFormer-B0 is untrained,
 its weights enlarged so that its labels change from place to place. Views: mean IoU, and the times of the forward passes
 and in all. No starter was trained or scored on these scenes.
 """
@@ -23,29 +24,33 @@ from PIL import Image
 
 from segdemo import confusion, devices, images, models
 from segdemo.datasets.street_scenes import Scene, street_scene
+from segdemo.datasets.truth import segments_of_instances
 from segdemo.extras import Extras
 from segdemo.images import InputImage
-from segdemo.labels import VOID
-from segdemo.models import Model, assembling
+from segdemo.labels import CAMVID, VOID, LabelSpace
+from segdemo.matching import count_segments
+from segdemo.models import Answer, Model, assembling
 from segdemo.models.assembling import Looks, SemanticModel, View
 from segdemo.models.catalog import CATALOG
 from segdemo.models.stages import Stages
 from segdemo.models.tiling import spans
 from segdemo.models.upsampling import labels_from_probabilities
+from segdemo.prediction import Prediction
+from segdemo.sample import Sample
 
 SEED = 800_000
-PARTS = ("agreement", "cuts", "large", "views")
 VIEWED = ("starter/fcn", "starter/deeplabv3", "starter/segformer")
 AGREEING_HW = (960, 1280)
 TILES = (512, 640, 768)
 CUT_HW = (1920, 2560)
 CUT_TILE = 640
+PANOPTIC = "starter/mask2former"
 SEGFORMER = "nvidia/segformer-b0-finetuned-ade-512-512"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--only", nargs="+", choices=_PARTS, default=list(_PARTS))
     parser.add_argument("--pictures", type=int, default=20)
     parser.add_argument("--side", type=int, default=10_000, help="of the large picture")
     parser.add_argument("--peak", help=argparse.SUPPRESS)  # one model's peak memory on the large picture
@@ -54,20 +59,40 @@ def main() -> None:
         _peak(arguments.peak, arguments.side)
         return
     print(f"{devices.describe('cpu')}, {devices.threads()} threads")
-    semantic = [spec.key for spec in CATALOG if spec.source == "starter" and spec.task == "semantic"]
-    if "agreement" in arguments.only:
-        for key in semantic:
-            agreement(key, AGREEING_HW, TILES, arguments.pictures)
-    if "cuts" in arguments.only:
-        for key in semantic:
-            agreement(key, CUT_HW, (CUT_TILE,), max(1, arguments.pictures // 4))
-    if "large" in arguments.only:
-        for key in ("starter/fcn", SEGFORMER):
-            command = [sys.executable, "-m", "benchmarks.tiles", "--side", str(arguments.side), "--peak", key]
-            print(subprocess.run(command, capture_output=True, text=True, check=True).stdout, end="", flush=True)
-    if "views" in arguments.only:
-        for key in VIEWED:
-            views(key, arguments.pictures)
+    for part in arguments.only:
+        _PARTS[part](arguments.pictures, arguments.side)
+
+
+def _agreements(pictures: int, _side: int) -> None:
+    for key in _semantic_starters():
+        agreement(key, AGREEING_HW, TILES, pictures)
+
+
+def _cuts(pictures: int, _side: int) -> None:
+    for key in _semantic_starters():
+        agreement(key, CUT_HW, (CUT_TILE,), max(1, pictures // 4))
+
+
+def _semantic_starters() -> list[str]:
+    return [spec.key for spec in CATALOG if spec.source == "starter" and spec.task == "semantic"]
+
+
+def _segments(pictures: int, _side: int) -> None:
+    segments(PANOPTIC, max(1, pictures // 2))
+
+
+def _large(_pictures: int, side: int) -> None:
+    for key in ("starter/fcn", SEGFORMER):
+        command = [sys.executable, "-m", "benchmarks.tiles", "--side", str(side), "--peak", key]
+        print(subprocess.run(command, capture_output=True, text=True, check=True).stdout, end="", flush=True)
+
+
+def _views(pictures: int, _side: int) -> None:
+    for key in VIEWED:
+        views(key, pictures)
+
+
+_PARTS = {"agreement": _agreements, "cuts": _cuts, "segments": _segments, "large": _large, "views": _views}
 
 
 def agreement(key: str, size_hw: tuple[int, int], tiles: Sequence[int], pictures: int) -> None:
@@ -107,6 +132,40 @@ def _labels(model: SemanticModel, scenes: Sequence[Scene], looks: Looks) -> tupl
             found.append(labels_from_probabilities(bands, picture.size_hw)[0][0].numpy())
         seconds.append(time.perf_counter() - start)
     return found, statistics.median(seconds)
+
+
+def segments(key: str, pictures: int) -> None:
+    """Print the panoptic quality of tiles that are seen one by one, and of the whole at their scale."""
+    model = models.load(key, "cpu")
+    samples = [_mosaic(SEED + 4 * i) for i in range(pictures)]
+    print(f"{key}, {pictures} mosaics of 1280×960")
+    for tile in TILES:
+        tiled = [models.predict(model, [sample.image], extras=Extras(tile))[0] for sample in samples]
+        with devices.inference("cpu"):
+            outputs = [Stages(model).outputs([sample.image], tile=tile) for sample in samples]
+            wholes = [model.postprocess(output, AGREEING_HW)[0] for output in outputs]
+        equal, _ = _equal([one.labels for one in tiled], [one.labels for one in wholes])
+        ours, theirs = (_quality(samples, found, model.space) for found in (tiled, wholes))
+        print(f"  tiles of {tile}: {ours}; whole {theirs}; equal {equal:.2f} %", flush=True)
+
+
+def _quality(samples: Sequence[Sample], found: Sequence[Prediction | Answer], space: LabelSpace) -> str:
+    counted = [count_segments(sample, one.segments, space) for sample, one in zip(samples, found, strict=True)]
+    together = sum(counted[1:], counted[0])
+    return f"PQ {100 * together.quality().pq:.1f}, of things {100 * together.quality(space.things).pq:.1f}"
+
+
+def _mosaic(seed: int) -> Sample:
+    """Four scenes of 640×480 as one picture."""
+    scenes = [street_scene(seed + i, (480, 640)) for i in range(4)]
+    counts = np.cumsum([0, *(len(scene.instance_classes) for scene in scenes)])
+    numbered = [scene.instances + (scene.instances > 0) * count for scene, count in zip(scenes, counts, strict=False)]
+    rgb, labels, instances = (
+        np.vstack([np.hstack(parts[:2]), np.hstack(parts[2:])])
+        for parts in ([scene.rgb for scene in scenes], [scene.labels for scene in scenes], numbered)
+    )
+    image = InputImage(rgb, "", str(seed))
+    return Sample(str(seed), image, labels, segments_of_instances(instances, labels, CAMVID.things, str(seed)))
 
 
 def _peak(key: str, side: int) -> None:
