@@ -15,6 +15,7 @@ _UNET_PAPER = "https://arxiv.org/abs/1505.04597"
 _SEGNET_PAPER = "https://arxiv.org/abs/1511.00561"
 _EFFICIENTNET_PAPER = "https://arxiv.org/abs/1905.11946"
 _DEEPLAB_PAPER = "https://arxiv.org/abs/1412.7062"
+_FPN_PAPER = "https://arxiv.org/abs/1901.02446"
 _FASTFCN_PAPER = "https://arxiv.org/abs/1903.11816"
 _DEEPLABV3PLUS_PAPER = "https://arxiv.org/abs/1802.02611"
 _SEGMENTER_PAPER = "https://arxiv.org/abs/2105.05633"
@@ -158,6 +159,7 @@ CATALOG: tuple[ModelSpec, ...] = (
              _DEEPLABV3_PAPER, 2017),
     _starter("deeplabv3plus", "DeepLabV3+ starter", "DeepLabV3+", "deeplabv3plus_small", "torch", "semantic",
              _DEEPLABV3PLUS_PAPER, 2018),
+    _starter("fpn", "FPN starter", "FPN", "fpn_small", "torch", "semantic", _FPN_PAPER, 2019),
     _starter("fastfcn", "FastFCN starter", "FastFCN", "fastfcn_small", "torch", "semantic", _FASTFCN_PAPER, 2019),
     _starter("efficientnet_unet", "EfficientNet U-Net starter", "EfficientNet", "efficientnet_unet_small", "torch",
              "semantic", _EFFICIENTNET_PAPER, 2019),

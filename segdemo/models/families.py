@@ -68,6 +68,12 @@ FAMILIES: Final[tuple[Family, ...]] = (
         "backbones with.",
     ),
     Family(
+        "FPN", 2019, "https://arxiv.org/abs/1901.02446", "Kirillov, Girshick, He, Dollár",
+        "Instance models read a pyramid of maps, semantic models dilated ones: two backbones for one picture.",
+        "The detector's feature pyramid names classes, too. Coarse maps are added to finer ones on the way down, and "
+        "all of them, enlarged to one size, are summed.",
+    ),
+    Family(
         "FastFCN", 2019, "https://arxiv.org/abs/1903.11816", "Wu, Zhang, Huang, Liang, Yu",
         "Dilated backbones keep large maps through their deepest layers, which costs time and memory.",
         "The backbone shrinks as it used to, and one module rebuilds the large map from its last three stages.",

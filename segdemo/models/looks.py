@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-# Pixels of a network's input. With the largest published networks such an input takes 3 GB, weights not counted.
+# Pixels of a network's input. What the largest published networks hold of so many fits into a few gigabytes.
 MOST_SEEN: Final = 1_500_000
 
 

@@ -1,11 +1,12 @@
 """The starters of the architectures that neither torchvision nor transformers offers, in sizes that train from scratch.
 
-Where the idea lies behind the backbone (DeepLabV3+, FastFCN, Segmenter) they share the thin ResNet of the torchvision
-starters, and may begin with what it has learned.
+Where the idea lies behind the backbone (DeepLabV3+, FPN, FastFCN, Segmenter) they share the thin ResNet of the
+torchvision starters, and may begin with what it has learned.
 """
 
 import segmentation_models_pytorch as smp
 from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3PlusDecoder
+from segmentation_models_pytorch.decoders.fpn.decoder import FPNDecoder
 from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
@@ -88,6 +89,28 @@ class DeepLabV3Plus(nn.Module):
 def deeplabv3plus_small(num_classes: int) -> DeepLabV3Plus:
     """DeepLabV3+ over the thin ResNet, with the decoder of segmentation_models_pytorch."""
     return DeepLabV3Plus(num_classes)
+
+
+class FeaturePyramid(nn.Module):
+    """FPN for classes (https://arxiv.org/abs/1901.02446): coarse maps are added to finer ones on the way down, and all
+    of them, enlarged to 1/4, say together what is where. Both sides of a picture must be multiples of 32.
+    """
+
+    def __init__(self, num_classes: int, channels: int = 96) -> None:
+        super().__init__()
+        self.backbone = _striding_resnet()
+        encoder_channels = [3, WIDTHS[0], *WIDTHS, _FOURTH]
+        self.decoder = FPNDecoder(encoder_channels, 5, channels, channels, dropout=0.1)
+        self.classifier = nn.Conv2d(channels, num_classes, 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Logits (N, C, H / 4, W / 4) of normalised pictures (N, 3, H, W)."""
+        return self.classifier(self.decoder(_stages(self.backbone, pictures)))
+
+
+def fpn_small(num_classes: int) -> FeaturePyramid:
+    """FPN over the thin ResNet, with the decoder of segmentation_models_pytorch."""
+    return FeaturePyramid(num_classes)
 
 
 class ConvolutionalEmbedding(nn.Module):

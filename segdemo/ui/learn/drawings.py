@@ -57,6 +57,8 @@ SKETCHES: Final[dict[str, Sketch]] = {
                          ((1, 6),)),
     "UPerNet": Sketch((_PICTURE, *_PYRAMID, Part("drawn", 0.36), Part("drawn", 0.5), Part("drawn", 0.72, "pyramid"),
                        _ANSWER), ((3, 5), (2, 6), (1, 7))),
+    "FPN": Sketch((_PICTURE, *_PYRAMID, Part("drawn", 0.36), Part("drawn", 0.5, "pyramid"), Part("drawn", 0.72),
+                   Part("drawn", 0.72, "summed"), _ANSWER), ((3, 5), (2, 6), (1, 7), (5, 8), (6, 8))),
     "FastFCN": Sketch((_PICTURE, *_PYRAMID, Part("drawn", 0.5, "joint upsampling"), _ANSWER), ((2, 5), (3, 5))),
     "LR-ASPP": Sketch((_PICTURE, Part("map", 0.72), Part("map", 0.5, "mobile"), Part("map", 0.36),
                        Part("gate", 0.4, "gate"), Part("drawn", 0.5, "added"), _ANSWER), ((2, 5),)),
