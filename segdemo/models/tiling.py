@@ -142,6 +142,6 @@ def _columns(part: Tensor, tile: Span, columns: slice) -> Tensor:
 
 
 def _ramp(tile: Span) -> Tensor:
-    """The weight of the latter of two neighbours, (quarter of a tile,) float32, from 0 to 1."""
-    length = (tile.stop - tile.start) // _PARTS
+    """The weight of the latter of two neighbours, float32, from 0 to 1; twice as long as an eighth of a tile."""
+    length = 2 * ((tile.stop - tile.start) // _PARTS // 2)
     return (torch.arange(length) + 0.5) / length

@@ -56,14 +56,15 @@ def test_the_mean_is_over_streams_whose_bands_differ():
     assert torch.allclose(found, (first + second) / 2)
 
 
+@pytest.mark.parametrize("tile", [64, 61, 60, 45])
 @pytest.mark.parametrize("size_hw", [(200, 300), (64, 130), (113, 65), (150, 64)])
-def test_tiles_of_one_picture_are_that_picture_again(size_hw):
+def test_tiles_of_one_picture_are_that_picture_again(size_hw, tile):
     picture = torch.rand(2, 3, *size_hw)
-    rows, columns = spans(size_hw[0], 64), spans(size_hw[1], 64)
+    rows, columns = spans(size_hw[0], tile), spans(size_hw[1], tile)
 
     def row_of_tiles(row):
         parts = [picture[:, :, row.start : row.stop, c.start : c.stop] for c in columns]
-        streams = [Rows(bands(part, 5 + i, 64 - 5 - i)) for i, part in enumerate(parts)]
+        streams = [Rows(bands(part, 5 + i, tile - 5 - i)) for i, part in enumerate(parts)]
         return side_by_side(columns, streams, row.stop - row.start)
 
     found = torch.cat([band.clone() for band in stacked(rows, row_of_tiles)], 2)
