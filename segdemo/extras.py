@@ -23,9 +23,8 @@ class Extras:
     """The extras of a run; without any it is one look at the whole picture.
 
     tile: the side of square tiles in pixels of the picture, a multiple of 32. A tile is brought to the network as large
-        as a picture usually is, so that small things are seen larger; neighbours are seen at once as far as the
-        network's input allows (`models.assembling`). None: no tiles up to 50 megapixels, where a picture was always
-        taken whole, and tiles of 2048 beyond.
+        as a picture usually is, so that small things are seen larger (`models.assembling`). None: no tiles
+        up to 50 megapixels, where a picture was always taken whole, and tiles of 2048 beyond.
     tta: test-time augmentation, the mean of the class probabilities of several views. "flip": the picture and its
         mirror image; "scales": the network's input at 0.75, 1 and 1.25 times its usual size.
     refine: "crf" lets a dense conditional random field move the borders of the classes to edges of the picture.

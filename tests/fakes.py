@@ -25,6 +25,7 @@ class FakeModel:
 
     trained = True
     findings = ""
+    tile_by_tile = False
 
     def __init__(self, key: str, device: str = "cpu", precision: str = "fp32", only: int | None = None) -> None:
         self.spec, self.only = catalog.find(key), only
@@ -42,9 +43,6 @@ class FakeModel:
 
     def preprocess(self, pictures: Any, scale: float = 1, tile: int | None = None) -> Any:
         return pictures
-
-    def look(self, tile: int) -> int:
-        return tile
 
     def forward(self, inputs: Any) -> Any:
         return inputs

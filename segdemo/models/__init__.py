@@ -46,8 +46,8 @@ class Answer:
 class Model(Protocol):
     """A loaded network and its four stages. Shared between people: it keeps nothing of any picture.
 
-    Those of semantic models have more, for views and tiles (`assembling.SemanticModel`): `preprocess` takes a scale,
-    `look` says how much is seen at once, and `class_probabilities` stands beside `postprocess`.
+    Those of semantic models have more, for views and tiles (`assembling.SemanticModel`): `preprocess` takes a scale
+    and a tile, `tile_by_tile` says how these are seen, and `class_probabilities` stands beside `postprocess`.
     """
 
     spec: ModelSpec

@@ -1,12 +1,12 @@
-"""One answer for a picture from many looks at it: parts of it, and several views of each.
+"""One answer for a picture from many looks at it: tiles of it, and several views of each.
 
-Tiles say how large things are seen. A model that gives class probabilities sees as many neighbouring tiles at once as
-its input may be large: a cut costs time, where parts overlap, and context. Instance and panoptic models see each tile
-alone, since they find a limited number of things in one look.
+Tiles say how large things are seen. A network of logits for inputs of any size sees the whole picture that large, in
+parts where it must (`parts`): a cut costs time, where parts overlap, and context. The others see each tile as a picture
+of its own; those with queries, and instance and panoptic models, since they find a limited number of things in a look.
 
-Class probabilities flow from top to bottom, a band of rows at a time: those of the views of a part are averaged, parts
-of a row put side by side, and rows of parts stacked (tiling.py). Held are the network's own, coarse outputs for two
-rows of parts, and never the probabilities of a whole picture, unless a dense CRF needs them. Segments are put together
+Class probabilities flow from top to bottom, a band of rows at a time: those of the views of a tile are averaged, tiles
+of a row put side by side, and rows of tiles stacked (tiling.py). Held are the network's own, coarse outputs for two
+rows of tiles, and never the probabilities of a whole picture, unless a dense CRF needs them. Segments are put together
 by stitching.py.
 """
 
@@ -25,7 +25,7 @@ from segdemo.models import Answer, Model, dense_crf
 from segdemo.models.resizing import numbered
 from segdemo.models.stages import Stages
 from segdemo.models.stitching import Piece, stitched
-from segdemo.models.tiling import Rows, Span, mean, shortest, side_by_side, spans, stacked
+from segdemo.models.tiling import Rows, Span, mean, side_by_side, spans, stacked
 from segdemo.models.upsampling import labels_from_probabilities
 
 MOST_REFINED: Final = 500_000_000  # class probabilities of a picture that a dense CRF may hold: it takes several copies
@@ -41,11 +41,9 @@ class SemanticModel(Model, Protocol):
         tile: the pictures are parts of larger ones, of which a square of this side is to be as large as usual.
         """
 
-    def look(self, tile: int) -> int:
-        """The side of the largest square part that is seen at once in a picture in tiles of this side: `tile` or more.
-
-        Where it is no more, each tile is brought to the network as a picture of its own.
-        """
+    @property
+    def tile_by_tile(self) -> bool:
+        """Whether each tile is brought to the network as a picture of its own."""
 
     def class_probabilities(self, outputs: Any, size_hw: tuple[int, int]) -> Iterator[Tensor]:
         """The network's output to bands (N, C, rows, W) float32, together H rows, of probabilities.
@@ -56,31 +54,26 @@ class SemanticModel(Model, Protocol):
 
 @dataclass(frozen=True)
 class Looks:
-    """How a picture is looked at part by part.
+    """How a picture is looked at.
 
-    rows, columns: of a part; None: the whole picture is one. tile: what is as large in the network's input as a picture
-    usually is; None: each part is. All in pixels of the picture.
+    side: of squares that are pictures of their own; None: the whole picture is one look. tile: what is as large in the
+    network's input as a picture usually is; None: the look. Both in pixels of the picture.
     """
 
-    rows: int | None = None
-    columns: int | None = None
+    side: int | None = None
     tile: int | None = None
 
     @classmethod
     def of(cls, model: SemanticModel, tile: int | None, size_hw: tuple[int, int]) -> "Looks":
-        """Those at pictures of a size in tiles of this side (None: at whole pictures) that need the fewest cuts."""
+        """Those of a model at pictures of a size in tiles of this side; None: no tiles."""
         if tile is None:
             return cls()
-        narrow = min(tile, *size_hw)
-        most = model.look(narrow)
-        if most <= tile:
-            return cls(tile, tile)
-        return cls(shortest(size_hw[0], most), shortest(size_hw[1], most), narrow)
+        return cls(side=tile) if model.tile_by_tile else cls(tile=min(tile, *size_hw))
 
 
 @dataclass(frozen=True)
 class View:
-    """How a part is looked at. scale: of the network's input, by its usual size."""
+    """How a tile is looked at. scale: of the network's input, by its usual size."""
 
     scale: float = 1
     mirrored: bool = False
@@ -98,8 +91,10 @@ def answers(stages: Stages, images: Sequence[InputImage], extras: Extras) -> lis
     size_hw = images[0].size_hw
     if stages.model.spec.task != "semantic":
         return _segments(stages, images, extras.tile)
-    model = cast(SemanticModel, stages.model)
-    bands = class_probabilities(stages, images, Looks.of(model, extras.tile, size_hw), VIEWS[extras.tta])
+    looks, views = Looks.of(cast(SemanticModel, stages.model), extras.tile, size_hw), VIEWS[extras.tta]
+    if looks.side is None and len(views) == 1 and extras.refine == "none":
+        return stages.model.postprocess(stages.outputs(images, tile=looks.tile), size_hw)
+    bands = class_probabilities(stages, images, looks, views)
     if extras.refine == "crf":
         bands = iter([_refined(bands, images)])
     labels, confidence = labels_from_probabilities(bands, size_hw)
@@ -111,14 +106,14 @@ def class_probabilities(
 ) -> Iterator[Tensor]:
     """Of every pixel, the mean over the views: bands (N, C, rows, W) float32, together H rows."""
     height, width = images[0].size_hw
-    columns = spans(width, looks.columns)
+    columns = spans(width, looks.side)
 
-    def row_of_parts(rows: Span) -> Iterator[Tensor]:
-        parts = [[_cut(image, rows, span) for image in images] for span in columns]
-        streams = [Rows(_views(stages, part, looks.tile, views)) for part in parts]
+    def row_of_tiles(rows: Span) -> Iterator[Tensor]:
+        tiles = [[_cut(image, rows, span) for image in images] for span in columns]
+        streams = [Rows(_views(stages, tile, looks.tile, views)) for tile in tiles]
         return side_by_side(columns, streams, rows.stop - rows.start)
 
-    return stacked(spans(height, looks.rows), row_of_parts)
+    return stacked(spans(height, looks.side), row_of_tiles)
 
 
 def _views(stages: Stages, images: Sequence[InputImage], tile: int | None, views: Sequence[View]) -> Iterator[Tensor]:

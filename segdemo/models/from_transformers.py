@@ -40,11 +40,11 @@ from segdemo.models import (
 )
 from segdemo.models.architectures import published_configs
 from segdemo.models.fused_head import fuse_head
-from segdemo.models.looks import largest_look
 from segdemo.models.mask_queries import SETTLED, MaskQueries
 from segdemo.models.masked_decoder import decode_lightly
 from segdemo.models.output_kinds import LOGITS, QUERIES
 from segdemo.models.panoptic_contest import PANOPTIC_RULE, PanopticRule
+from segdemo.models.parts import in_parts
 from segdemo.models.placing import autocast, expect_finite, place
 from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.sampled_attention import sample_by_rows
@@ -53,8 +53,8 @@ from segdemo.models.transfer import to_device
 from segdemo.models.upsampling import labels_from_logits, probabilities_from_logits
 
 _ONE_SIZE = ("beit", "data2vec-vision", "eomt", "eomt_dinov3")
-# Those, and networks that hold the attention of all places to all others: four times the input, 16 times the memory.
-_TILE_BY_TILE = (*_ONE_SIZE, "dpt", "mobilevit")
+# Those, networks that hold the attention of all places to all others, and UPerNet, whose logits have the input's size.
+_TILE_BY_TILE = (*_ONE_SIZE, "dpt", "mobilevit", "upernet")
 _DAMAGED = (EOFError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, pickle.UnpicklingError)
 _UNREADABLE = (OSError, ImportError, *_DAMAGED)  # some backbones need a library that is not here
 
@@ -131,11 +131,6 @@ class _TransformersModel:
         """
         return self.prepare(pictures, scale, tile)
 
-    def look(self, tile: int) -> int:
-        """As much as `looks` allows, but one tile where the network takes no more."""
-        config: Any = self.network.config
-        return tile if config.model_type in _TILE_BY_TILE else largest_look(tile, self.prepare.resized_hw((tile, tile)))
-
     def _run(self, inputs: Tensor, **others: Tensor) -> Any:
         with autocast(self.device, self.precision):
             return self.network(pixel_values=inputs, **others)
@@ -144,8 +139,17 @@ class _TransformersModel:
 class LogitsModel(_TransformersModel):
     """Networks that give every pixel a logit for each class: SegFormer, UPerNet, BEiT, DPT, MobileViT and the like."""
 
+    @property
+    def tile_by_tile(self) -> bool:
+        """Whether more than a usual input would take too much memory, or cannot be had."""
+        config: Any = self.network.config
+        return config.model_type in _TILE_BY_TILE
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits (N, C, h, w), at the input's size or a fraction of it, whatever the network gives."""
+        return self._logits(inputs) if self.tile_by_tile else in_parts(self._logits, inputs)
+
+    def _logits(self, inputs: Tensor) -> Tensor:
         return self._run(inputs).logits
 
     def postprocess(self, outputs: Tensor, size_hw: tuple[int, int]) -> list[Answer]:
@@ -168,6 +172,7 @@ class QueriesModel(_TransformersModel):
     """
 
     findings: ClassVar[str] = f"{SETTLED} queries that are sure of a class"
+    tile_by_tile: ClassVar[bool] = True  # a look has so many queries, whatever its size
 
     def settle(self, outputs: MaskQueries) -> MaskQueries:
         """The masks as they are, the first of them sure of a class, the others of none."""

@@ -17,8 +17,8 @@ from torchvision.transforms.v2 import functional as TF
 from segdemo.images import InputImage
 from segdemo.labels import LabelSpace
 from segdemo.models import Answer, Precision
-from segdemo.models.looks import largest_look
 from segdemo.models.normalising import normalised
+from segdemo.models.parts import in_parts
 from segdemo.models.placing import autocast, expect_finite, place
 from segdemo.models.spec import ModelSpec
 from segdemo.models.transfer import to_device
@@ -112,6 +112,8 @@ class SemanticModel(NetworkModel):
     with a trained network 0.02 % of the labels differ, with restless logits 0.5 %.
     """
 
+    tile_by_tile: ClassVar[bool] = False
+
     def preprocess(self, pictures: Tensor, scale: float = 1, tile: int | None = None) -> Tensor:
         """(N, 3, h, w) float32, `scale` times as large as usual, or as large as tiles of that side usually are.
 
@@ -122,10 +124,6 @@ class SemanticModel(NetworkModel):
         size = resized_hw((height, width), round(scale * tiles * self.network.shorter_side), self.network.divisor)
         return self.normalised(TF.resize(pictures, list(size), antialias=True))
 
-    def look(self, tile: int) -> int:
-        """As much as `looks` allows."""
-        return largest_look(tile, resized_hw((tile, tile), self.network.shorter_side, self.network.divisor))
-
     def logits(self, inputs: Tensor) -> Tensor:
         """The bare network: (N, C, h, w) in its own precision."""
         return self.network.module(inputs)
@@ -133,7 +131,7 @@ class SemanticModel(NetworkModel):
     def forward(self, inputs: Tensor) -> GridLogits:
         """Logits on the network's grid."""
         with autocast(self.device, self.precision):
-            logits = self.logits(inputs)
+            logits = in_parts(self.logits, inputs)
         height, width = inputs.shape[-2:]
         return GridLogits(logits.float(), (height, width))
 

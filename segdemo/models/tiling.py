@@ -43,7 +43,7 @@ def spans(side: int, tile: int | None) -> tuple[Span, ...]:
 
 
 def shortest(side: int, most: int) -> int:
-    """The shortest tile of which no more are needed along a side than of those of `most` pixels."""
+    """The shortest tile of which no more are needed along a side than of tiles of `most`."""
     gaps = len(spans(side, most)) - 1
     return -(-side * _PARTS // (_PARTS + gaps * (_PARTS - 1)))
 

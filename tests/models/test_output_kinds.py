@@ -30,8 +30,8 @@ from tests.models.tiny_networks import picture, square
 
 @dataclass(frozen=True)
 class Kind:
-    """A tiny checkpoint. settings: of its image processor. asked: what the library's is asked besides. tile_by_tile: it
-    takes no more of a picture at once than usual.
+    """A tiny checkpoint. settings: of its image processor. asked: what the library's is asked besides. tile_by_tile:
+    each tile is a picture of its own.
     """
 
     build: Callable[..., Any]
@@ -52,7 +52,7 @@ CUT = {"size": {"shortest_edge": 96}, "crop_size": {"height": 64, "width": 64}}
 
 KINDS = {
     "SegFormer": Kind(tiny.tiny_segformer, t.SegformerImageProcessor, square(96)),
-    "UPerNet": Kind(tiny.tiny_upernet, t.SegformerImageProcessor, square(96)),
+    "UPerNet": Kind(tiny.tiny_upernet, t.SegformerImageProcessor, square(96), tile_by_tile=True),
     "BEiT": Kind(tiny.tiny_beit, t.BeitImageProcessor, square(96) | WHOLE, arguments=(96,), tile_by_tile=True),
     "Data2Vec": Kind(
         tiny.tiny_beit, t.BeitImageProcessor, square(96) | WHOLE,
@@ -63,10 +63,15 @@ KINDS = {
     "MobileViTV2": Kind(tiny.tiny_mobilevitv2, t.MobileViTImageProcessor, CUT, VOC, asked=WHOLE),
     "MobileNetV2": Kind(tiny.tiny_mobilenet, t.MobileNetV2ImageProcessor, CUT, VOC, asked=WHOLE),
     "Mask2Former": Kind(
-        tiny.tiny_mask2former, t.Mask2FormerImageProcessor, EDGES, arguments=("swin", 96), authors=True
+        tiny.tiny_mask2former, t.Mask2FormerImageProcessor, EDGES, arguments=("swin", 96), authors=True,
+        tile_by_tile=True,
     ),
-    "MaskFormer": Kind(tiny.tiny_maskformer, t.MaskFormerImageProcessor, EDGES, arguments=(96,), authors=True),
-    "OneFormer": Kind(tiny.tiny_oneformer, t.OneFormerImageProcessor, EDGES, arguments=(96,), authors=True),
+    "MaskFormer": Kind(
+        tiny.tiny_maskformer, t.MaskFormerImageProcessor, EDGES, arguments=(96,), authors=True, tile_by_tile=True
+    ),
+    "OneFormer": Kind(
+        tiny.tiny_oneformer, t.OneFormerImageProcessor, EDGES, arguments=(96,), authors=True, tile_by_tile=True
+    ),
     "EoMT, a square": Kind(
         tiny.tiny_eomt, t.EomtImageProcessor, square(96), arguments=(96,), authors=True, tile_by_tile=True
     ),
@@ -180,11 +185,11 @@ def test_pictures_of_a_batch_get_the_labels_that_they_get_alone(made):
         assert (together.labels == alone.labels).mean() > 0.999
 
 
-def test_tiles_are_seen_at_once_by_networks_that_take_any_size(made):
+def test_a_picture_is_seen_whole_at_its_tiles_scale_where_the_network_can(made):
     kind, network, folder = made
     model, image = load(folder, network, kind.space), picture(140, 250)
     with devices.inference("cpu"):
-        looks = Looks(128, 128) if kind.tile_by_tile else Looks(tile=128)
+        looks = Looks(side=128) if kind.tile_by_tile else Looks(tile=128)
         bands = class_probabilities(Stages(model), [image], looks, VIEWS["none"])
         [expected], _ = labels_from_probabilities(bands, image.size_hw)
     [found] = predict(model, [image], extras=Extras(128))

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from segdemo import models
+from segdemo.datasets.street_scenes import street_scene
+from segdemo.images import InputImage
+from segdemo.models import parts
+from segdemo.models.parts import in_parts
+
+SIZES = [(300, 400), (256, 1000), (257, 511), (33, 3000), (640, 353)]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """An input is cut from 256×256 pixels on."""
+    monkeypatch.setattr(parts, "MOST_SEEN", 256 * 256)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4, 8, 16, 32])
+@pytest.mark.parametrize("size_hw", SIZES)
+def test_a_network_that_sees_single_cells_says_the_same_in_parts(size_hw, stride):
+    torch.manual_seed(0)
+    inputs, seen = torch.rand(2, 3, *size_hw), []
+
+    def network(pictures):
+        seen.append(pictures.shape[-2] * pictures.shape[-1])
+        return F.avg_pool2d(pictures, stride, ceil_mode=True, count_include_pad=False)
+
+    found = in_parts(network, inputs)
+    assert max(seen) <= parts.MOST_SEEN
+    assert len(seen) > 1
+    torch.testing.assert_close(found, network(inputs))
+
+
+def test_what_fits_is_seen_at_once():
+    inputs, seen = torch.rand(1, 3, 128, 512), []
+    in_parts(lambda pictures: seen.append(pictures) or pictures, inputs)
+    assert [one.shape for one in seen] == [inputs.shape]
+
+
+@torch.inference_mode()
+def test_convolutions_that_look_less_far_than_parts_overlap_say_the_same_in_parts():
+    """Parts begin where a cell of the network's grid does, and what lies next to their borders does not count."""
+    torch.manual_seed(0)
+    convs = [nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 5, 3, 2, 1)]
+    network, inputs = nn.Sequential(*convs), torch.rand(1, 3, 500, 700)
+    torch.testing.assert_close(in_parts(network, inputs), network(inputs))
+
+
+@pytest.mark.parametrize(("key", "share"), [("starter/fcn", 0.99), ("starter/fpn", 0.98), ("starter/segformer", 0.97)])
+def test_a_picture_that_is_cut_gets_nearly_the_labels_of_the_whole(key, share, monkeypatch):
+    monkeypatch.setattr(parts, "MOST_SEEN", 480 * 480)
+    model = models.load(key, "cpu")
+    picture = InputImage(street_scene(800_000, (480, 640)).rgb, "scene", "scene")
+    [cut] = models.predict(model, [picture])
+    monkeypatch.setattr(parts, "MOST_SEEN", 10**9)
+    [whole] = models.predict(model, [picture])
+    assert share < np.mean(cut.labels == whole.labels) < 1
