@@ -21,6 +21,7 @@ _FEWEST_CLASSES = 48  # with fewer, resizing all costs less than finding out who
 _FEWEST_PIXELS = 16  # of a cell
 _MOST_LEFT = 0.6  # of the classes: with more, as well
 _BLOCK_SIDE = 64  # pixels, about: what is made of a block stays in the processor's cache
+_STRIP_CELLS = 2**16  # of the grid, that are looked through together
 _ROUNDING = 2.0**-12  # of a float16, relative
 _WIDEST = 60.0  # between the logits of a block: beyond, exponentials of one side would vanish beside the other's
 
@@ -67,7 +68,7 @@ def blocks_of_contenders(logits: Tensor, size_hw: tuple[int, int]) -> Iterator[B
     middle = (height - 1) // steps[0] // 2 * steps[0]
     if _contenders(logits[0, :, middle : middle + steps[0] + 1], steps).float().mean() > _MOST_LEFT:
         return None
-    return _blocks(logits, torch.stack([_contenders(one, steps) for one in logits]), steps, size_hw)
+    return _blocks(logits, torch.stack([_in_strips(one, steps) for one in logits]), steps, size_hw)
 
 
 def _blocks(logits: Tensor, left: Tensor, steps: tuple[int, ...], size_hw: tuple[int, int]) -> Iterator[Block]:
@@ -99,6 +100,13 @@ def _parts(source: int, target: int, step: int) -> list[_Part]:
         cells, pixels = slice(start, min(start + step + 1, source)), slice(low, high)
         parts.append(_Part(cells, pixels, shares[pixels, cells]))
     return parts
+
+
+def _in_strips(logits: Tensor, steps: tuple[int, ...]) -> Tensor:
+    """`_contenders`, a strip after the other: it makes several copies of what it is given."""
+    strip = max(1, _STRIP_CELLS // (steps[0] * logits.shape[2])) * steps[0]
+    strips = [_contenders(logits[:, top : top + strip + 1], steps) for top in range(0, logits.shape[1] - 1, strip)]
+    return torch.cat(strips)
 
 
 def _contenders(logits: Tensor, steps: tuple[int, ...]) -> Tensor:

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from segdemo.models import resizing
+from segdemo.models import contenders, resizing
 from segdemo.models.contenders import blocks_of_contenders
 from segdemo.models.resizing import (
     Blend,
@@ -88,6 +88,15 @@ def test_of_many_classes_only_those_that_can_win_are_resized_and_the_answer_is_t
     expected_labels, expected_confidence = plainly(logits, size_hw)
     assert (labels == expected_labels).float().mean() > 0.99998  # equal but for rounding
     assert torch.allclose(confidence.float(), expected_confidence, rtol=1.5e-3)
+
+
+def test_contenders_are_the_same_however_the_grid_is_gone_through(monkeypatch):
+    logits, size_hw = of_many_classes(20.0), (641, 487)
+    whole = [block.classes for block in blocks_of_contenders(logits, size_hw)]
+    monkeypatch.setattr(contenders, "_STRIP_CELLS", 1)
+    strips = [block.classes for block in blocks_of_contenders(logits, size_hw)]
+    assert len(whole) > 10
+    assert all(torch.equal(a, b) for a, b in zip(whole, strips, strict=True))
 
 
 def test_blocks_of_contenders_cover_every_pixel_once():
