@@ -55,6 +55,7 @@ from segdemo.models.upsampling import labels_from_logits, probabilities_from_log
 _ONE_SIZE = ("beit", "data2vec-vision", "eomt", "eomt_dinov3")
 # Those, networks that hold the attention of all places to all others, and UPerNet, whose logits have the input's size.
 _TILE_BY_TILE = (*_ONE_SIZE, "dpt", "mobilevit", "upernet")
+_SQUARE = (512, 512)
 _DAMAGED = (EOFError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, pickle.UnpicklingError)
 _UNREADABLE = (OSError, ImportError, *_DAMAGED)  # some backbones need a library that is not here
 
@@ -147,7 +148,9 @@ class LogitsModel(_TransformersModel):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits (N, C, h, w), at the input's size or a fraction of it, whatever the network gives."""
-        return self._logits(inputs) if self.tile_by_tile else in_parts(self._logits, inputs)
+        if self.tile_by_tile:
+            return self._logits(inputs)
+        return in_parts(self._logits, inputs, self.prepare.resized_hw(_SQUARE))
 
     def _logits(self, inputs: Tensor) -> Tensor:
         return self._run(inputs).logits

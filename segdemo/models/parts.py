@@ -15,16 +15,17 @@ MOST_SEEN: Final = 1_500_000
 _CELL: Final = 32  # pixels, a multiple of all networks' strides: a part that begins between two is seen otherwise
 
 
-def in_parts(network: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+def in_parts(network: Callable[[Tensor], Tensor], inputs: Tensor, usual_hw: tuple[int, int]) -> Tensor:
     """Logits (N, C, h, w) of inputs (N, 3, H, W), at once where these have no more pixels than `MOST_SEEN`.
 
     Else of parts that have no more. Neighbours overlap by a quarter or more, and around the middle of their overlap one
     fades into the other.
+    usual_hw: the size of the input for a square picture; of so many pixels twice as many are seen at once in any case.
     """
-    size_hw = inputs.shape[-2:]
-    if math.prod(size_hw) <= MOST_SEEN:
+    size_hw, most_seen = inputs.shape[-2:], max(MOST_SEEN, 2 * math.prod(usual_hw))
+    if math.prod(size_hw) <= most_seen:
         return network(inputs)
-    most, cells = math.isqrt(MOST_SEEN) // _CELL, [-(-side // _CELL) for side in size_hw]
+    most, cells = math.isqrt(most_seen) // _CELL, [-(-side // _CELL) for side in size_hw]
     whole = inputs.new_empty(0)
     for part in product(*(spans(count, shortest(count, most)) for count in cells)):
         rows, columns = (slice(_CELL * span.start, _CELL * span.stop) for span in part)

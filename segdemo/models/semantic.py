@@ -131,7 +131,7 @@ class SemanticModel(NetworkModel):
     def forward(self, inputs: Tensor) -> GridLogits:
         """Logits on the network's grid."""
         with autocast(self.device, self.precision):
-            logits = in_parts(self.logits, inputs)
+            logits = in_parts(self.logits, inputs, (self.network.shorter_side,) * 2)
         height, width = inputs.shape[-2:]
         return GridLogits(logits.float(), (height, width))
 

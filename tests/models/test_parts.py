@@ -6,10 +6,12 @@ from torch.nn import functional as F
 
 from segdemo import models
 from segdemo.datasets.street_scenes import street_scene
+from segdemo.extras import Extras
 from segdemo.images import InputImage
 from segdemo.models import parts
 from segdemo.models.parts import in_parts
 
+USUAL = (64, 64)
 SIZES = [(300, 400), (256, 1000), (257, 511), (33, 3000), (640, 353)]
 
 
@@ -29,7 +31,7 @@ def test_a_network_that_sees_single_cells_says_the_same_in_parts(size_hw, stride
         seen.append(pictures.shape[-2] * pictures.shape[-1])
         return F.avg_pool2d(pictures, stride, ceil_mode=True, count_include_pad=False)
 
-    found = in_parts(network, inputs)
+    found = in_parts(network, inputs, USUAL)
     assert max(seen) <= parts.MOST_SEEN
     assert len(seen) > 1
     torch.testing.assert_close(found, network(inputs))
@@ -37,8 +39,16 @@ def test_a_network_that_sees_single_cells_says_the_same_in_parts(size_hw, stride
 
 def test_what_fits_is_seen_at_once():
     inputs, seen = torch.rand(1, 3, 128, 512), []
-    in_parts(lambda pictures: seen.append(pictures) or pictures, inputs)
+    in_parts(lambda pictures: seen.append(pictures) or pictures, inputs, USUAL)
     assert [one.shape for one in seen] == [inputs.shape]
+
+
+def test_two_usual_inputs_are_seen_at_once_however_large():
+    inputs, seen = torch.rand(1, 3, 400, 700), []
+    for usual_hw in ((400, 400), (300, 400)):
+        in_parts(lambda pictures: seen.append(pictures) or pictures, inputs, usual_hw)
+    assert seen[0].shape == inputs.shape
+    assert len(seen) > 2
 
 
 @torch.inference_mode()
@@ -47,15 +57,15 @@ def test_convolutions_that_look_less_far_than_parts_overlap_say_the_same_in_part
     torch.manual_seed(0)
     convs = [nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 5, 3, 2, 1)]
     network, inputs = nn.Sequential(*convs), torch.rand(1, 3, 500, 700)
-    torch.testing.assert_close(in_parts(network, inputs), network(inputs))
+    torch.testing.assert_close(in_parts(network, inputs, USUAL), network(inputs))
 
 
 @pytest.mark.parametrize(("key", "share"), [("starter/fcn", 0.99), ("starter/fpn", 0.98), ("starter/segformer", 0.97)])
 def test_a_picture_that_is_cut_gets_nearly_the_labels_of_the_whole(key, share, monkeypatch):
-    monkeypatch.setattr(parts, "MOST_SEEN", 480 * 480)
+    monkeypatch.setattr(parts, "MOST_SEEN", 640 * 640)
     model = models.load(key, "cpu")
-    picture = InputImage(street_scene(800_000, (480, 640)).rgb, "scene", "scene")
-    [cut] = models.predict(model, [picture])
+    picture = InputImage(street_scene(800_001, (480, 640)).rgb, "scene", "scene")
+    [cut] = models.predict(model, [picture], extras=Extras(320))
     monkeypatch.setattr(parts, "MOST_SEEN", 10**9)
-    [whole] = models.predict(model, [picture])
+    [whole] = models.predict(model, [picture], extras=Extras(320))
     assert share < np.mean(cut.labels == whole.labels) < 1
