@@ -21,6 +21,7 @@ from typing import cast
 from unittest import mock
 
 import numpy as np
+import torch
 from PIL import Image
 
 from segdemo import confusion, devices, images, models
@@ -168,6 +169,7 @@ def _mosaic(seed: int) -> Sample:
 
 def _peak(key: str, side: int) -> None:
     """Print what a process takes for a large picture, from the bytes of its file on."""
+    torch.manual_seed(SEED)
     model = _restless(key) if key == SEGFORMER else models.load(key, "cpu")
     file = _large_file(side)
     devices.reset_peak_memory("cpu")
