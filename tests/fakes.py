@@ -25,7 +25,7 @@ class FakeModel:
 
     trained = True
     findings = ""
-    tile_by_tile = False
+    tile_by_tile = True
 
     def __init__(self, key: str, device: str = "cpu", precision: str = "fp32", only: int | None = None) -> None:
         self.spec, self.only = catalog.find(key), only

@@ -37,7 +37,7 @@ class SlowModel(FakeModel):
             self.calls.append(self.spec.key)
         return self._slept("transfer", images)
 
-    def preprocess(self, pictures):
+    def preprocess(self, pictures, scale=1, tile=None):
         return self._slept("preprocess", pictures)
 
     def forward(self, inputs):

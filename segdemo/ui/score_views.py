@@ -79,7 +79,10 @@ def models(runs: Sequence[RunScores], convention: Convention, without: frozenset
     columns["mean IoU %"] = st.column_config.ProgressColumn(
         min_value=0, max_value=100, format="%.1f", help=_HELP["mean IoU %"]
     )
-    st.dataframe(table, hide_index=True, column_config=columns, placeholder="–", alt="Models and their scores")
+    st.dataframe(
+        table, height=_height(table), hide_index=True, column_config=columns, placeholder="–",
+        alt="Models and their scores",
+    )  # fmt: skip
     st.caption(f"Point at a column's head to read how it is counted. {_uncovered(runs)}")
     if differences:
         with st.expander("By how much, pair by pair"):
