@@ -55,7 +55,7 @@ from segdemo.models.upsampling import labels_from_logits, probabilities_from_log
 _ONE_SIZE = ("beit", "data2vec-vision", "eomt", "eomt_dinov3")
 # Those, networks that hold the attention of all places to all others, and UPerNet, whose logits have the input's size.
 _TILE_BY_TILE = (*_ONE_SIZE, "dpt", "mobilevit", "upernet")
-_SQUARE = (512, 512)
+_SQUARE = (512, 512)  # a picture of this shape says what size the input usually has
 _DAMAGED = (EOFError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, pickle.UnpicklingError)
 _UNREADABLE = (OSError, ImportError, *_DAMAGED)  # some backbones need a library that is not here
 

@@ -19,7 +19,7 @@ def in_parts(network: Callable[[Tensor], Tensor], inputs: Tensor, usual_hw: tupl
     """Logits (N, C, h, w) of inputs (N, 3, H, W), at once where these have no more pixels than `MOST_SEEN`.
 
     Else of parts that have no more. Neighbours overlap by a quarter or more, and around the middle of their overlap one
-    fades into the other.
+    fades into the other; these logits are float32.
     usual_hw: the size of the input for a square picture; of so many pixels twice as many are seen at once in any case.
     """
     size_hw, most_seen = inputs.shape[-2:], max(MOST_SEEN, 2 * math.prod(usual_hw))
@@ -30,7 +30,7 @@ def in_parts(network: Callable[[Tensor], Tensor], inputs: Tensor, usual_hw: tupl
     for part in product(*(spans(count, shortest(count, most)) for count in cells)):
         rows, columns = (slice(_CELL * span.start, _CELL * span.stop) for span in part)
         seen = inputs[..., rows, columns]
-        logits = network(seen)
+        logits = network(seen).float()  # in half precision the shares of two parts would not add up to 1
         stride = 2 ** round(math.log2(seen.shape[-1] / logits.shape[-1]))  # the last column's cell may be cut off
         if not len(whole):
             whole = logits.new_zeros((*logits.shape[:2], *(-(-side // stride) for side in size_hw)))

@@ -37,6 +37,12 @@ def test_a_network_that_sees_single_cells_says_the_same_in_parts(size_hw, stride
     torch.testing.assert_close(found, network(inputs))
 
 
+def test_logits_in_half_precision_keep_it_where_parts_fade():
+    inputs = torch.rand(1, 3, 300, 700)
+    found = in_parts(lambda pictures: pictures.bfloat16(), inputs, USUAL)
+    torch.testing.assert_close(found, inputs.bfloat16().float())
+
+
 def test_what_fits_is_seen_at_once():
     inputs, seen = torch.rand(1, 3, 128, 512), []
     in_parts(lambda pictures: seen.append(pictures) or pictures, inputs, USUAL)
