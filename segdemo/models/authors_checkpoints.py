@@ -135,12 +135,13 @@ def read_variant(folder: Path) -> Variant:
         with file.open(encoding="utf-8") as text:
             content = yaml.load(text.read(_MOST_SETTINGS), _Settings)  # noqa: S506 - a safe loader
         network, data = content["net_kwargs"], content.get("dataset_kwargs", {})
-        patch, learned = network["patch_size"], min(network["image_size"])
+        patch, (height, width) = network["patch_size"], network["image_size"]
+        learned = min(height, width)
         shorter_side, window = data.get("image_size", learned), data.get("crop_size", learned)
         sizes = [network[name] for name in ("patch_size", "d_model", "n_heads", "n_layers", "n_cls")]
-        sizes += [*network["image_size"], network["decoder"].get("n_layers", 1), shorter_side, window]
+        sizes += [height, width, network["decoder"].get("n_layers", 1), shorter_side, window]
         dataset = str(data.get("dataset", ""))
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise WeightsError(f"{file} does not hold the settings of a Segmenter; get the folder again.") from error
     if not all(isinstance(size, int) and 0 < size <= _LARGEST for size in sizes) or window % patch:
         raise WeightsError(f"{file} asks for a network of impossible size; get the folder again.")

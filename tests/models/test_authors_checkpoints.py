@@ -88,11 +88,14 @@ def test_a_segmenter_trained_elsewhere_is_evaluated_at_the_size_of_its_positions
 
 
 HUGE = yaml.safe_dump({"net_kwargs": SETTINGS | {"d_model": 10**9}})
+CUBIC, FLAT = (yaml.safe_dump({"net_kwargs": SETTINGS | {"image_size": size}}) for size in ([64, 64, 64], []))
 UNEVEN = yaml.safe_dump({"net_kwargs": SETTINGS, "dataset_kwargs": {"crop_size": 60}})
 CODE = "!!python/object/apply:os.system [ls]"
 
 
-@pytest.mark.parametrize("content", ["", "net_kwargs: 3", "net_kwargs: {patch_size: 16}", HUGE, UNEVEN, CODE])
+@pytest.mark.parametrize(
+    "content", ["", "net_kwargs: 3", "net_kwargs: {patch_size: 16}", HUGE, UNEVEN, CUBIC, FLAT, CODE]
+)
 def test_settings_that_are_none_get_their_sentence(tmp_path, content):
     (tmp_path / "variant.yml").write_text(content)
     with pytest.raises(WeightsError, match=r"variant\.yml.*get the folder again"):
