@@ -103,7 +103,7 @@ def agreement(key: str, size_hw: tuple[int, int], tiles: Sequence[int], pictures
     truths = [scene.labels for scene in scenes]
     print(f"{key}, {pictures} scenes of {size_hw[1]}×{size_hw[0]}")
     for tile in tiles:
-        wholes, _ = _labels(model, scenes, Looks(tile=tile), most_seen=sys.maxsize)
+        wholes, _ = _labels(model, scenes, Looks(tile=tile), most_held=sys.maxsize)
         print(f"  tiles of {tile}: right whole {_equal(wholes, truths)[0]:.2f} %")
         for name, looks in (("as they are run", Looks.of(model, tile, size_hw)), ("one by one", Looks(side=tile))):
             found, seconds = _labels(model, scenes, looks)
@@ -119,11 +119,11 @@ def _equal(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> tuple[fl
 
 
 def _labels(
-    model: SemanticModel, scenes: Sequence[Scene], looks: Looks, most_seen: int = parts.MOST_SEEN
+    model: SemanticModel, scenes: Sequence[Scene], looks: Looks, most_held: int = parts.MOST_HELD
 ) -> tuple[list[np.ndarray], float]:
-    """The label maps, and the median seconds for one. most_seen: pixels of the input that are not cut."""
+    """The label maps, and the median seconds for one. most_held: bytes of tensors for an input that is not cut."""
     found, seconds = [], []
-    with mock.patch.object(parts, "MOST_SEEN", most_seen), devices.inference("cpu"):
+    with mock.patch.object(parts, "MOST_HELD", most_held), devices.inference("cpu"):
         for scene in scenes:
             start = time.perf_counter()
             picture = InputImage(scene.rgb, "", "scene")
@@ -170,7 +170,7 @@ def _mosaic(seed: int) -> Sample:
 def _peak(key: str, side: int) -> None:
     """Print what a process takes for a large picture, from the bytes of its file on."""
     torch.manual_seed(SEED)
-    model = _restless(key) if key == SEGFORMER else models.load(key, "cpu")
+    model = models.load(key, "cpu") if key.startswith("starter") else _restless(key)
     file = _large_file(side)
     devices.reset_peak_memory("cpu")
     picture = images.decode(file, "large.jpg", side * side)

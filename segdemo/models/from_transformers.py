@@ -11,6 +11,7 @@ import pickle
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -39,6 +40,7 @@ from segdemo.models import (
     weights,
 )
 from segdemo.models.architectures import published_configs
+from segdemo.models.footprint import Footprint, footprint
 from segdemo.models.fused_head import fuse_head
 from segdemo.models.mask_queries import SETTLED, MaskQueries
 from segdemo.models.masked_decoder import decode_lightly
@@ -150,7 +152,15 @@ class LogitsModel(_TransformersModel):
         """Logits (N, C, h, w), at the input's size or a fraction of it, whatever the network gives."""
         if self.tile_by_tile:
             return self._logits(inputs)
-        return in_parts(self._logits, inputs, self.prepare.resized_hw(_SQUARE))
+        return in_parts(self._logits, inputs, self._usual_hw, lambda: self._footprint)
+
+    @property
+    def _usual_hw(self) -> tuple[int, int]:
+        return self.prepare.resized_hw(_SQUARE)
+
+    @cached_property
+    def _footprint(self) -> Footprint | None:
+        return footprint(self._logits, self._usual_hw, self.device)
 
     def _logits(self, inputs: Tensor) -> Tensor:
         return self._run(inputs).logits

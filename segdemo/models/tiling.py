@@ -45,7 +45,18 @@ def spans(side: int, tile: int | None) -> tuple[Span, ...]:
 def shortest(side: int, most: int) -> int:
     """The shortest tile of which no more are needed along a side than of tiles of `most`."""
     gaps = len(spans(side, most)) - 1
-    return -(-side * _PARTS // (_PARTS + gaps * (_PARTS - 1)))
+    return min(most, -(-side * _PARTS // (_PARTS + gaps * (_PARTS - 1))))
+
+
+def largest(size_hw: tuple[int, int], area: int) -> tuple[int, int]:
+    """Height and width of a picture's tiles of no more than `area`, of which the shorter is as long as it can be.
+
+    area: 16 or more, in the unit of the sizes; smaller tiles have no quarter to share.
+    """
+    height, width = size_hw
+    heights = {shortest(height, most) for most in range(1, min(height, area) + 1)}
+    sides = ((tall, shortest(width, area // tall)) for tall in heights if tall <= area)
+    return max(sides, key=lambda tile: (min(tile), -sum(tile)))
 
 
 class Rows:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from segdemo.models.tiling import Rows, mean, shortest, side_by_side, spans, stacked
+from segdemo.models.tiling import Rows, largest, mean, shortest, side_by_side, spans, stacked
 
 SIDES = [(65, 64), (100, 64), (112, 64), (113, 64), (1000, 96), (4001, 512), (1920, 1024)]
 
@@ -34,6 +34,19 @@ def test_the_shortest_tiles_are_as_many_and_no_shorter_ones_are(side, most):
     assert tile <= most
     assert len(spans(side, tile)) == count
     assert len(spans(side, tile - 2)) > count
+
+
+@pytest.mark.parametrize(("size_hw", "area"), [((45, 60), 1923), ((45, 60), 800), ((10, 1000), 300), ((300, 7), 16)])
+def test_the_largest_tiles_have_the_area_and_the_longest_shorter_side(size_hw, area):
+    tall, wide = largest(size_hw, area)
+    assert tall * wide <= area
+    longer = min(tall, wide) + 1
+    every = [(shortest(size_hw[0], most), shortest(size_hw[1], area // most)) for most in range(longer, area // longer)]
+    assert all(min(sides) < longer for sides in every if sides[0] * sides[1] <= area)
+
+
+def test_a_picture_that_fits_in_one_direction_is_cut_in_the_other():
+    assert largest((45, 60), 1923) == (45, 35)
 
 
 def bands(maps, *heights):
