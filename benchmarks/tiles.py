@@ -1,13 +1,14 @@
 """Tiles, flips and scales: do tiles change answers, what does a very large picture take, what do views cost and give?
 
-    python -m benchmarks.tiles [--only agreement cuts segments large views] [--pictures 20] [--side 10000]
+    python -m benchmarks.tiles [--only agreement cuts instances segments large views] [--pictures 20] [--side 10000]
 
 Agreement: scenes in tiles, as they are run, against whole at the same scale: how many labels are equal, how many of
-each are right, and the same of tiles that are seen one by one, with their time. Cuts: the same of pictures that are
-too large to be seen at once. Segments: mosaics of four scenes in tiles, one by one, and whole at the same scale:
-panoptic quality. Large: each picture in a process of its own, from its file to its answer; SegFormer-B0 is untrained,
-its weights enlarged so that its labels change from place to place. Views: mean IoU, and the times of the forward passes
-and in all. No starter was trained or scored on these scenes.
+each are right, and the same of tiles that are seen one by one, with their time. Cuts: the same of larger pictures, of
+which some networks see parts, and of one that is seen in parts by nearly all. Instances: the same of Mask R-CNN, and
+its average precision on mosaics of four scenes. Segments: such mosaics in tiles, one by one, and whole at the same
+scale: panoptic quality. Large: each picture in a process of its own, from its file to its answer; networks that are no
+starters are untrained, their weights enlarged so that labels change from place to place. Views: mean IoU, and the times
+of the forward passes and in all. No starter was trained or scored on these scenes.
 """
 
 import argparse
@@ -25,15 +26,18 @@ import torch
 from PIL import Image
 
 from segdemo import confusion, devices, images, models
+from segdemo.average_precision import average_precision, instance_answers
 from segdemo.datasets.street_scenes import Scene, street_scene
 from segdemo.datasets.truth import segments_of_instances
+from segdemo.evaluate import SCORE_THRESHOLD
 from segdemo.extras import Extras
 from segdemo.images import InputImage
 from segdemo.labels import CAMVID, VOID, LabelSpace
 from segdemo.matching import count_segments
-from segdemo.models import Answer, Model, assembling, parts
+from segdemo.models import Answer, Model, assembling, from_torchvision, parts
 from segdemo.models.assembling import Looks, SemanticModel, View
 from segdemo.models.catalog import CATALOG
+from segdemo.models.from_torchvision import InstanceModel
 from segdemo.models.stages import Stages
 from segdemo.models.upsampling import labels_from_probabilities
 from segdemo.prediction import Prediction
@@ -44,9 +48,18 @@ VIEWED = ("starter/fcn", "starter/deeplabv3", "starter/segformer")
 AGREEING_HW = (960, 1280)
 TILES = (512, 640, 768)
 CUT_HW = (1920, 2560)
+MORE_CUT_HW = (3840, 5120)
 CUT_TILE = 640
+INSTANCES = "starter/maskrcnn"
 PANOPTIC = "starter/mask2former"
-SEGFORMER = "nvidia/segformer-b0-finetuned-ade-512-512"
+LARGE = (
+    "starter/fcn",
+    "starter/efficientnet_unet",
+    "starter/maskrcnn",
+    "torchvision/fcn_resnet101",
+    "nvidia/segformer-b0-finetuned-ade-512-512",
+    "nvidia/segformer-b5-finetuned-ade-640-640",
+)
 
 
 def main() -> None:
@@ -70,8 +83,9 @@ def _agreements(pictures: int, _side: int) -> None:
 
 
 def _cuts(pictures: int, _side: int) -> None:
-    for key in _semantic_starters():
-        agreement(key, CUT_HW, (CUT_TILE,), max(1, pictures // 4))
+    for size_hw, count in ((CUT_HW, pictures // 4), (MORE_CUT_HW, pictures // 10)):
+        for key in _semantic_starters():
+            agreement(key, size_hw, (CUT_TILE,), max(1, count))
 
 
 def _semantic_starters() -> list[str]:
@@ -82,8 +96,18 @@ def _segments(pictures: int, _side: int) -> None:
     segments(PANOPTIC, max(1, pictures // 2))
 
 
+def _instances(pictures: int, _side: int) -> None:
+    model = cast(InstanceModel, models.load(INSTANCES, "cpu", score_threshold=SCORE_THRESHOLD))
+    mosaics = [_mosaic(SEED + 4 * i) for i in range(max(1, pictures // 2))]
+    scenes = [_sample(seed, CUT_HW) for seed in range(SEED, SEED + max(1, pictures // 4))]
+    for name, samples, tiles in (("mosaics", mosaics, TILES), ("scenes", scenes, (CUT_TILE,))):
+        print(f"{INSTANCES}, {len(samples)} {name} of {samples[0].image.size_hw[1]}×{samples[0].image.size_hw[0]}")
+        for tile in tiles:
+            instances(model, samples, tile)
+
+
 def _large(_pictures: int, side: int) -> None:
-    for key in ("starter/fcn", SEGFORMER):
+    for key in LARGE:
         command = [sys.executable, "-m", "benchmarks.tiles", "--side", str(side), "--peak", key]
         print(subprocess.run(command, capture_output=True, text=True, check=True).stdout, end="", flush=True)
 
@@ -93,7 +117,14 @@ def _views(pictures: int, _side: int) -> None:
         views(key, pictures)
 
 
-_PARTS = {"agreement": _agreements, "cuts": _cuts, "segments": _segments, "large": _large, "views": _views}
+_PARTS = {
+    "agreement": _agreements,
+    "cuts": _cuts,
+    "instances": _instances,
+    "segments": _segments,
+    "large": _large,
+    "views": _views,
+}
 
 
 def agreement(key: str, size_hw: tuple[int, int], tiles: Sequence[int], pictures: int) -> None:
@@ -133,6 +164,29 @@ def _labels(
     return found, statistics.median(seconds)
 
 
+def instances(model: InstanceModel, samples: Sequence[Sample], tile: int) -> None:
+    """Print Mask R-CNN's average precision in tiles, as they are run and one by one, and whole at their scale."""
+    found, seconds = {}, {}
+    for name, most in (("whole", sys.maxsize), ("as they are run", from_torchvision.MOST_TILES), ("one by one", 1)):
+        with mock.patch.object(from_torchvision, "MOST_TILES", most):
+            start = time.perf_counter()
+            found[name] = [models.predict(model, [sample.image], extras=Extras(tile))[0] for sample in samples]
+            seconds[name] = (time.perf_counter() - start) / len(samples)
+    print(f"  tiles of {tile}")
+    for name, answers in found.items():
+        shares = [100 * np.mean(one.labels == other.labels) for one, other in zip(answers, found["whole"], strict=True)]
+        compared = [
+            instance_answers(sample.segments, one.segments, sample.image.size_hw)
+            for sample, one in zip(samples, answers, strict=True)
+        ]
+        precision = average_precision(compared, len(model.space.classes))
+        print(
+            f"    {name}: equal {np.mean(shares):.2f} % (lowest {min(shares):.2f} %), AP {100 * precision.ap:.1f}, "
+            f"AP50 {100 * precision.ap50:.1f}, {seconds[name]:.2f} s a picture",
+            flush=True,
+        )
+
+
 def segments(key: str, pictures: int) -> None:
     """Print the panoptic quality of tiles that are seen one by one, and of the whole at their scale."""
     model = models.load(key, "cpu")
@@ -165,6 +219,12 @@ def _mosaic(seed: int) -> Sample:
     )
     image = InputImage(rgb, "", str(seed))
     return Sample(str(seed), image, labels, segments_of_instances(instances, labels, CAMVID.things, str(seed)))
+
+
+def _sample(seed: int, size_hw: tuple[int, int]) -> Sample:
+    scene = street_scene(seed, size_hw)
+    true = segments_of_instances(scene.instances, scene.labels, CAMVID.things, str(seed))
+    return Sample(str(seed), InputImage(scene.rgb, "", str(seed)), scene.labels, true)
 
 
 def _peak(key: str, side: int) -> None:

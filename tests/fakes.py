@@ -25,7 +25,6 @@ class FakeModel:
 
     trained = True
     findings = ""
-    tile_by_tile = True
 
     def __init__(self, key: str, device: str = "cpu", precision: str = "fp32", only: int | None = None) -> None:
         self.spec, self.only = catalog.find(key), only
@@ -36,6 +35,9 @@ class FakeModel:
 
     def compile(self) -> None:
         pass
+
+    def longest_look(self, tile: int) -> int | None:
+        return tile
 
     def transfer(self, images: Sequence[InputImage]) -> Any:
         self.looked_at += [image.name for image in images]

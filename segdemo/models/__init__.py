@@ -47,7 +47,7 @@ class Model(Protocol):
     """A loaded network and its four stages. Shared between people: it keeps nothing of any picture.
 
     Those of semantic models have more, for views and tiles (`assembling.SemanticModel`): `preprocess` takes a scale
-    and a tile, `tile_by_tile` says how these are seen, and `class_probabilities` stands beside `postprocess`.
+    and a tile, and `class_probabilities` stands beside `postprocess`.
     """
 
     spec: ModelSpec
@@ -66,6 +66,11 @@ class Model(Protocol):
 
     def compile(self) -> None:
         """Run the network, where it is one graph of operators, through torch.compile from the next call on."""
+
+    def longest_look(self, tile: int) -> int | None:
+        """The side in pixels of the largest square of a picture that is one look, where tiles of that side are as large
+        in the network's input as a picture usually is. `tile`: they are pictures of their own. None: all are one look.
+        """
 
     def transfer(self, images: Sequence[InputImage]) -> Any:
         """The bytes of pictures of one size to the model's device."""

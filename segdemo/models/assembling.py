@@ -1,8 +1,9 @@
 """One answer for a picture from many looks at it: tiles of it, and several views of each.
 
 Tiles say how large things are seen. A network of logits for inputs of any size sees the whole picture that large, in
-parts where it must (`parts`): a cut costs time, where parts overlap, and context. The others see each tile as a picture
-of its own; those with queries, and instance and panoptic models, since they find a limited number of things in a look.
+parts where it must (`parts`): a cut costs time, where parts overlap, and context. Mask R-CNN sees squares of it that
+large, as large ones as there is memory for. Networks with queries, which find a limited number of things in a look, and
+those that take one size see each tile as a picture of its own.
 
 Class probabilities flow from top to bottom, a band of rows at a time: those of the views of a tile are averaged, tiles
 of a row put side by side, and rows of tiles stacked (tiling.py). Held are the network's own, coarse outputs for two
@@ -25,7 +26,7 @@ from segdemo.models import Answer, Model, dense_crf
 from segdemo.models.resizing import numbered
 from segdemo.models.stages import Stages
 from segdemo.models.stitching import Piece, stitched
-from segdemo.models.tiling import Rows, Span, mean, side_by_side, spans, stacked
+from segdemo.models.tiling import Rows, Span, mean, shortest, side_by_side, spans, stacked
 from segdemo.models.upsampling import labels_from_probabilities
 
 MOST_REFINED: Final = 500_000_000  # class probabilities of a picture that a dense CRF may hold: it takes several copies
@@ -41,10 +42,6 @@ class SemanticModel(Model, Protocol):
         tile: the pictures are parts of larger ones, of which a square of this side is to be as large as usual.
         """
 
-    @property
-    def tile_by_tile(self) -> bool:
-        """Whether each tile is brought to the network as a picture of its own."""
-
     def class_probabilities(self, outputs: Any, size_hw: tuple[int, int]) -> Iterator[Tensor]:
         """The network's output to bands (N, C, rows, W) float32, together H rows, of probabilities.
 
@@ -56,7 +53,7 @@ class SemanticModel(Model, Protocol):
 class Looks:
     """How a picture is looked at.
 
-    side: of squares that are pictures of their own; None: the whole picture is one look. tile: what is as large in the
+    side: of squares that are looks of their own; None: the whole picture is one look. tile: what is as large in the
     network's input as a picture usually is; None: the look. Both in pixels of the picture.
     """
 
@@ -64,11 +61,15 @@ class Looks:
     tile: int | None = None
 
     @classmethod
-    def of(cls, model: SemanticModel, tile: int | None, size_hw: tuple[int, int]) -> "Looks":
+    def of(cls, model: Model, tile: int | None, size_hw: tuple[int, int]) -> "Looks":
         """Those of a model at pictures of a size in tiles of this side; None: no tiles."""
         if tile is None:
             return cls()
-        return cls(side=tile) if model.tile_by_tile else cls(tile=min(tile, *size_hw))
+        longest = model.longest_look(tile)
+        if longest == tile:
+            return cls(side=tile)
+        side = None if longest is None else shortest(max(size_hw), longest)
+        return cls(side, min(tile, *size_hw))
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,9 @@ VIEWS: Final[dict[Tta, tuple[View, ...]]] = {
 def answers(stages: Stages, images: Sequence[InputImage], extras: Extras) -> list[Answer]:
     """The answers for pictures of one size, in their order. extras: as `Extras.on` gives them for that size."""
     size_hw = images[0].size_hw
+    looks, views = Looks.of(stages.model, extras.tile, size_hw), VIEWS[extras.tta]
     if stages.model.spec.task != "semantic":
-        return _segments(stages, images, extras.tile)
-    looks, views = Looks.of(cast(SemanticModel, stages.model), extras.tile, size_hw), VIEWS[extras.tta]
+        return _segments(stages, images, looks)
     if looks.side is None and len(views) == 1 and extras.refine == "none":
         return stages.model.postprocess(stages.outputs(images, tile=looks.tile), size_hw)
     bands = class_probabilities(stages, images, looks, views)
@@ -161,13 +162,14 @@ def _expect_refinable(classes: int, size_hw: tuple[int, int]) -> None:
         )
 
 
-def _segments(stages: Stages, images: Sequence[InputImage], tile: int | None) -> list[Answer]:
-    """Each tile's own answer, stitched."""
+def _segments(stages: Stages, images: Sequence[InputImage], looks: Looks) -> list[Answer]:
+    """The answers of all looks, stitched."""
     height, width = images[0].size_hw
     pieces: list[list[Piece]] = [[] for _ in images]
-    for rows in spans(height, tile):
-        for columns in spans(width, tile):
-            outputs = stages.outputs([_cut(image, rows, columns) for image in images])
+    how = {} if looks.tile is None else {"tile": looks.tile}
+    for rows in spans(height, looks.side):
+        for columns in spans(width, looks.side):
+            outputs = stages.outputs([_cut(image, rows, columns) for image in images], **how)
             found = stages.model.postprocess(outputs, (rows.stop - rows.start, columns.stop - columns.start))
             for of_picture, answer in zip(pieces, found, strict=True):
                 of_picture.append(Piece(rows, columns, answer))

@@ -29,10 +29,12 @@ class Footprint:
     held: float
     given: float
 
-    def most_seen(self, size_hw: tuple[int, int], most_held: int) -> int:
-        """How many pixels a part of such an input may have, beside the input and what comes out of it."""
-        kept = (_INPUT + self.given) * math.prod(size_hw)
-        return max(0, int((most_held - kept) / self.held))
+    def most_seen(self, most_held: int, whole: int = 0) -> int:
+        """How many pixels a look may have, where it is a part of an input of `whole` pixels that is held, too.
+
+        So is then what comes out of the whole.
+        """
+        return max(0, int((most_held - (_INPUT + self.given) * whole) / self.held))
 
 
 def footprint(network: Callable[[Tensor], Tensor], size_hw: tuple[int, int], device: str) -> Footprint | None:

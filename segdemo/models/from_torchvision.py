@@ -1,6 +1,9 @@
 """torchvision's networks, the big ones and the starters of their classes, behind the four stages."""
 
+import copy
+import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -12,7 +15,9 @@ from torchvision.models.segmentation import LRASPP
 
 from segdemo.labels import VOID
 from segdemo.models import SCORE_THRESHOLD, Answer, Model, Precision, Progress
+from segdemo.models.footprint import Footprint, footprint
 from segdemo.models.mask_pasting import paste
+from segdemo.models.parts import CELL, MOST_HELD
 from segdemo.models.placing import autocast
 from segdemo.models.semantic import NetworkModel, SemanticModel, make_ready
 from segdemo.models.spec import ModelSpec
@@ -52,6 +57,17 @@ class TorchvisionSemanticModel(SemanticModel):
         self.network.module.classifier.compile()
 
 
+MOST_TILES = 4  # along a side: among the proposals of more, it takes longer to find those of one thing than all else
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Mask R-CNN's input. tiles: as how many pictures of the usual size it may hold things."""
+
+    images: ImageList
+    tiles: float = 1
+
+
 @dataclass(frozen=True)
 class Detections:
     """What Mask R-CNN finds, in pixels of its input, best first.
@@ -84,28 +100,62 @@ class InstanceModel(NetworkModel):
         """The encoder: what Mask R-CNN does with its findings is no one graph."""
         self.network.module.backbone.compile()
 
-    def preprocess(self, pictures: Tensor) -> ImageList:
-        """As the network's own transform does, but normalised after the resize: both are linear, and this is less."""
+    def preprocess(self, pictures: Tensor, tile: int | None = None) -> Shown:
+        """As the network's own transform does, but normalised after the resize: both are linear, and this is less.
+
+        tile: the side of a square of the pictures that is to be as large as usual; None: the whole.
+        """
         transform = self.network.module.transform
         height, width = pictures.shape[-2:]
-        scale = min(self.network.shorter_side / min(height, width), transform.max_size / max(height, width))
+        times = min(height, width) / tile if tile else 1
+        scale = times * min(self.network.shorter_side / min(height, width), transform.max_size / max(height, width))
         size_hw = (max(1, int(height * scale)), max(1, int(width * scale)))
         resized = F.interpolate(pictures.float(), size_hw, mode="bilinear")
         inputs = transform.batch_images(list(self.normalised(resized)), transform.size_divisible)
-        return ImageList(inputs, [size_hw] * len(pictures))
+        tiles = max(1, height * width / tile**2) if tile else 1
+        return Shown(ImageList(inputs, [size_hw] * len(pictures)), tiles)
 
-    def forward(self, inputs: ImageList) -> Detections:
-        """Boxes, labels, scores, small masks."""
+    def longest_look(self, tile: int) -> int:
+        """The side of the largest square of a picture for which there is memory; of one to `MOST_TILES` tiles."""
+        takes, usual = self._footprint, self.network.shorter_side
+        tiles = math.sqrt(takes.most_seen(MOST_HELD)) / usual if takes else 1
+        return int(tile * min(max(1, tiles), MOST_TILES))
+
+    @cached_property
+    def _footprint(self) -> Footprint | None:
+        side = math.ceil(self.network.shorter_side / CELL) * CELL
+        return footprint(self._features, (side, side), self.device)
+
+    def _features(self, inputs: Tensor) -> Tensor:
+        """What takes the memory: all that comes before single proposals."""
         module = self.network.module
         with autocast(self.device, self.precision):
-            features = module.backbone(inputs.tensors)
-            proposals, _ = module.rpn(inputs, features)
-            found, _ = module.roi_heads(features, proposals, inputs.image_sizes)
-        return Detections(found, inputs.image_sizes[0])
+            features = list(module.backbone(inputs).values())
+            module.rpn.head(features)
+        return features[0]
+
+    def forward(self, inputs: Shown) -> Detections:
+        """Boxes, labels, scores, small masks."""
+        module, images = self.network.module, inputs.images
+        rpn, roi_heads = _for_tiles(module, inputs.tiles)
+        with autocast(self.device, self.precision):
+            features = module.backbone(images.tensors)
+            proposals, _ = rpn(images, features)
+            found, _ = roi_heads(features, proposals, images.image_sizes)
+        return Detections(found, images.image_sizes[0])
 
     def postprocess(self, outputs: Detections, size_hw: tuple[int, int]) -> list[Answer]:
         """Instances, and the label map that they make."""
         return [paste(found, outputs.input_hw, size_hw, self.class_ids) for found in outputs.found]
+
+
+def _for_tiles(module: MaskRCNN, tiles: float) -> tuple[Any, Any]:
+    """The network's two later parts with room for so many times as many things; the network itself stays as it is."""
+    rpn, roi_heads = copy.copy(module.rpn), copy.copy(module.roi_heads)
+    for limits in ("_pre_nms_top_n", "_post_nms_top_n"):
+        setattr(rpn, limits, {phase: round(tiles * most) for phase, most in getattr(rpn, limits).items()})
+    roi_heads.detections_per_img = round(tiles * roi_heads.detections_per_img)
+    return rpn, roi_heads
 
 
 def _prepare_detector(module: MaskRCNN, device: str, score_threshold: float) -> None:

@@ -142,15 +142,14 @@ class _TransformersModel:
 class LogitsModel(_TransformersModel):
     """Networks that give every pixel a logit for each class: SegFormer, UPerNet, BEiT, DPT, MobileViT and the like."""
 
-    @property
-    def tile_by_tile(self) -> bool:
-        """Whether more than a usual input would take too much memory, or cannot be had."""
+    def longest_look(self, tile: int) -> int | None:
+        """A tile, where more than a usual input would take too much memory or cannot be had; else any picture."""
         config: Any = self.network.config
-        return config.model_type in _TILE_BY_TILE
+        return tile if config.model_type in _TILE_BY_TILE else None
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits (N, C, h, w), at the input's size or a fraction of it, whatever the network gives."""
-        if self.tile_by_tile:
+        if self.longest_look(tile=1):
             return self._logits(inputs)
         return in_parts(self._logits, inputs, self._usual_hw, lambda: self._footprint)
 
@@ -185,7 +184,10 @@ class QueriesModel(_TransformersModel):
     """
 
     findings: ClassVar[str] = f"{SETTLED} queries that are sure of a class"
-    tile_by_tile: ClassVar[bool] = True  # a look has so many queries, whatever its size
+
+    def longest_look(self, tile: int) -> int:
+        """A tile: a look has so many queries, whatever its size."""
+        return tile
 
     def settle(self, outputs: MaskQueries) -> MaskQueries:
         """The masks as they are, the first of them sure of a class, the others of none."""

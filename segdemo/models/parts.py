@@ -31,9 +31,10 @@ def in_parts(
     footprint: the network's, of such an input; asked for larger ones alone. None: nothing larger is seen at once.
     """
     size_hw, most_seen = (inputs.shape[-2], inputs.shape[-1]), max(16 * CELL**2, 2 * math.prod(usual_hw))
-    if math.prod(size_hw) > most_seen and (takes := footprint()):
-        most_seen = max(most_seen, takes.most_seen(size_hw, MOST_HELD))
-    if math.prod(size_hw) <= most_seen:
+    pixels = math.prod(size_hw)
+    if pixels > most_seen and (takes := footprint()):
+        most_seen = max(most_seen, takes.most_seen(MOST_HELD, pixels))
+    if pixels <= most_seen:
         return network(inputs)
     cells = (-(-size_hw[0] // CELL), -(-size_hw[1] // CELL))
     down, along = map(spans, cells, largest(cells, most_seen // CELL**2))

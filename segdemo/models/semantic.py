@@ -114,7 +114,8 @@ class SemanticModel(NetworkModel):
     with a trained network 0.02 % of the labels differ, with restless logits 0.5 %.
     """
 
-    tile_by_tile: ClassVar[bool] = False
+    def longest_look(self, tile: int) -> None:
+        """None: a picture of any size is one look, cut within `forward` where it must be."""
 
     def preprocess(self, pictures: Tensor, scale: float = 1, tile: int | None = None) -> Tensor:
         """(N, 3, h, w) float32, `scale` times as large as usual, or as large as tiles of that side usually are.

@@ -9,7 +9,7 @@ from segdemo.datasets.street_scenes import street_scene
 from segdemo.errors import ModelError
 from segdemo.extras import Extras
 from segdemo.images import InputImage
-from segdemo.models import assembling, catalog, dense_crf, resizing, upsampling
+from segdemo.models import assembling, catalog, dense_crf, from_torchvision, resizing, upsampling
 from segdemo.models.assembling import VIEWS, Looks, View
 from segdemo.models.stages import Stages
 from segdemo.models.upsampling import labels_from_probabilities, probabilities_from_logits
@@ -29,6 +29,9 @@ class Colours:
 
     def __init__(self, tile_by_tile=True):
         self.seen, self.tile_by_tile = [], tile_by_tile
+
+    def longest_look(self, tile):
+        return tile if self.tile_by_tile else None
 
     def transfer(self, images):
         return torch.from_numpy(np.stack([one.rgb for one in images])).permute(0, 3, 1, 2)
@@ -173,6 +176,38 @@ def test_tiles_of_models_with_segments_are_stitched(key, loaded, scene):
     for i, (x1, y1, x2, y2) in enumerate(found.segments.boxes_xyxy):
         assert (found.labels[y1:y2, x1:x2][found.segments.masks[i]] != 255).all()
     assert len(found.segments) > 1
+
+
+def test_an_instance_model_sees_as_many_tiles_at_once_as_it_may(loaded, scene, monkeypatch):
+    """One look at the whole finds what looks at its parts find, apart from what is cut."""
+    model = loaded["starter/maskrcnn"]
+    assert Looks.of(model, 160, scene.size_hw) == Looks(640, 160)
+    limits = model.module.roi_heads.detections_per_img, dict(model.module.rpn._post_nms_top_n)
+    [whole] = models.predict(model, [scene], extras=Extras(256))
+    assert limits == (model.module.roi_heads.detections_per_img, model.module.rpn._post_nms_top_n)
+    monkeypatch.setattr(from_torchvision, "MOST_TILES", 1.5)
+    assert Looks.of(model, 256, scene.size_hw) == Looks(366, 256)
+    [parts] = models.predict(model, [scene], extras=Extras(256))
+    assert 0.97 < np.mean(parts.labels == whole.labels) < 1
+
+
+def test_an_instance_model_sees_no_more_at_once_than_there_is_memory_for(loaded, monkeypatch):
+    model = loaded["starter/maskrcnn"]
+    held = model._footprint.held
+    monkeypatch.setattr(from_torchvision, "MOST_HELD", int(held * (2 * model.network.shorter_side) ** 2) + 1)
+    assert model.longest_look(200) == 400
+    monkeypatch.setattr(from_torchvision, "MOST_HELD", 1)
+    assert Looks.of(model, 200, (480, 640)) == Looks(side=200)
+
+
+def test_as_many_things_may_be_found_as_in_all_tiles_together(loaded):
+    model = loaded["starter/maskrcnn"]
+    pictures = model.transfer([image(np.zeros((100, 400, 3), np.uint8))])
+    assert model.preprocess(pictures).tiles == 1
+    assert model.preprocess(pictures, tile=50).tiles == 16
+    rpn, roi_heads = from_torchvision._for_tiles(model.module, 16)
+    assert roi_heads.detections_per_img == 16 * model.module.roi_heads.detections_per_img
+    assert rpn.post_nms_top_n() == 16 * model.module.rpn.post_nms_top_n()
 
 
 def test_views_and_the_crf_of_a_model_with_segments_are_refused(loaded, scene):

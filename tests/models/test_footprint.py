@@ -57,8 +57,8 @@ def test_starters_have_one_that_is_in_proportion_to_the_input(key):
     assert large.held == pytest.approx(small.held, rel=0.5)
 
 
-def test_a_part_may_have_what_the_input_and_its_output_leave():
+def test_a_part_may_have_what_the_whole_input_and_its_output_leave():
     takes = Footprint(held=100, given=20)
-    assert takes.most_seen((1000, 1000), 132_000_000) == 1_000_000
-    assert takes.most_seen((1000, 1000), 32_000_000) == 0
-    assert takes.most_seen((1000, 1000), 31_000_000) == 0
+    assert takes.most_seen(132_000_000) == 1_320_000
+    assert takes.most_seen(132_000_000, 1_000_000) == 1_000_000
+    assert takes.most_seen(31_000_000, 1_000_000) == 0
