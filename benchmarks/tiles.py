@@ -4,8 +4,8 @@
 
 Agreement: scenes in tiles, as they are run, against whole at the same scale: how many labels are equal, how many of
 each are right, and the same of tiles that are seen one by one, with their time. Cuts: the same of larger pictures, of
-which some networks see parts, and of one that is seen in parts by nearly all. Instances: the same of Mask R-CNN, and
-its average precision on mosaics of four scenes. Segments: such mosaics in tiles, one by one, and whole at the same
+which some networks see parts. Instances: the same of Mask R-CNN, and its average precision, on mosaics of four scenes,
+too. Segments: such mosaics in tiles, one by one, and whole at the same
 scale: panoptic quality. Large: each picture in a process of its own, from its file to its answer; networks that are no
 starters are untrained, their weights enlarged so that labels change from place to place. Views: mean IoU, and the times
 of the forward passes and in all. No starter was trained or scored on these scenes.
@@ -48,7 +48,6 @@ VIEWED = ("starter/fcn", "starter/deeplabv3", "starter/segformer")
 AGREEING_HW = (960, 1280)
 TILES = (512, 640, 768)
 CUT_HW = (1920, 2560)
-MORE_CUT_HW = (3840, 5120)
 CUT_TILE = 640
 INSTANCES = "starter/maskrcnn"
 PANOPTIC = "starter/mask2former"
@@ -83,9 +82,8 @@ def _agreements(pictures: int, _side: int) -> None:
 
 
 def _cuts(pictures: int, _side: int) -> None:
-    for size_hw, count in ((CUT_HW, pictures // 4), (MORE_CUT_HW, pictures // 10)):
-        for key in _semantic_starters():
-            agreement(key, size_hw, (CUT_TILE,), max(1, count))
+    for key in _semantic_starters():
+        agreement(key, CUT_HW, (CUT_TILE,), max(1, pictures // 4))
 
 
 def _semantic_starters() -> list[str]:
