@@ -177,7 +177,7 @@ def free_memory(device: str) -> None:
     import torch
 
     gc.collect()
-    _return_pages()
+    return_pages()
     if device.startswith("cuda"):
         with torch.cuda.device(device):
             torch.cuda.empty_cache()
@@ -193,7 +193,7 @@ def reset_peak_memory(device: str) -> bool:
         torch.cuda.reset_peak_memory_stats(device)
         return True
     if device == "cpu":
-        _return_pages()
+        return_pages()
         try:
             Path("/proc/self/clear_refs").write_text("5")  # 5: reset the high-water mark and nothing else
         except OSError:
@@ -347,7 +347,7 @@ def _gnu_openmp() -> ctypes.CDLL | None:
     return runtime if hasattr(runtime, "omp_pause_resource_all") else None
 
 
-def _return_pages() -> None:
+def return_pages() -> None:
     """Give the system what `keep_pages` kept."""
     libc = _glibc()
     if libc is not None:

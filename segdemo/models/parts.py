@@ -8,6 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from segdemo import devices
 from segdemo.models.footprint import Footprint
 from segdemo.models.pooling import Pooling
 from segdemo.models.tiling import Span, largest, spans
@@ -71,6 +72,7 @@ def _look(
         logits[..., top : top + len(down), left : left + len(along)] += seen * down[:, None] * along
         share = math.prod((span.last - span.first) / count for span, count in zip(part, cells, strict=True))
         pooled.append([share * one for one in pooling.pooled])
+        devices.return_pages()  # what one part leaves in pieces need not fit the next
     return logits, [torch.stack(one).sum(0) for one in zip(*pooled, strict=True)]
 
 
