@@ -5,10 +5,10 @@
 Agreement: scenes in tiles, as they are run, against whole at the same scale: how many labels are equal, how many of
 each are right, and the same of tiles that are seen one by one, with their time. Cuts: the same of larger pictures, of
 which some networks see parts. Instances: the same of Mask R-CNN, and its average precision, on mosaics of four scenes,
-too. Segments: such mosaics in tiles, one by one, and whole at the same
-scale: panoptic quality. Large: each picture in a process of its own, from its file to its answer; networks that are no
-starters are untrained, their weights enlarged so that labels change from place to place. Views: mean IoU, and the times
-of the forward passes and in all. No starter was trained or scored on these scenes.
+too. Segments: such mosaics in tiles, one by one, and whole at the same scale: panoptic quality. Large: each picture in
+a process of its own, from its file to its answer; networks that are no starters are untrained, their weights enlarged
+so that labels change from place to place. Views: mean IoU, and the times of the forward passes and in all. No starter
+was trained or scored on these scenes.
 """
 
 import argparse

@@ -17,7 +17,7 @@ from segdemo.labels import VOID
 from segdemo.models import SCORE_THRESHOLD, Answer, Model, Precision, Progress
 from segdemo.models.footprint import Footprint, footprint
 from segdemo.models.mask_pasting import paste
-from segdemo.models.parts import CELL, MOST_HELD
+from segdemo.models.parts import MOST_HELD
 from segdemo.models.placing import autocast
 from segdemo.models.semantic import NetworkModel, SemanticModel, make_ready
 from segdemo.models.spec import ModelSpec
@@ -123,8 +123,7 @@ class InstanceModel(NetworkModel):
 
     @cached_property
     def _footprint(self) -> Footprint | None:
-        side = math.ceil(self.network.shorter_side / CELL) * CELL
-        return footprint(self._features, (side, side), self.device)
+        return footprint(self._features, self._usual_hw, self.device)
 
     def _features(self, inputs: Tensor) -> Tensor:
         """What takes the memory: all that comes before single proposals."""

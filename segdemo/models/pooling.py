@@ -33,31 +33,37 @@ class Pooling(TorchFunctionMode):
         given = None if instead is None else instead(self, *args, **(kwargs or {}))
         return func(*args, **(kwargs or {})) if given is None else given
 
-    def _adaptive_avg_pool2d(self, maps: Tensor, output_size: int | Sequence[int]) -> Tensor | None:
+    # The parameters below have torch's own names: a network may give any of them by name.
+    def _adaptive_avg_pool2d(self, input: Tensor, output_size: int | Sequence[int]) -> Tensor | None:
         one = output_size in (1, (1,), (1, 1), [1], [1, 1])
-        return self._mean(maps, (2, 3), keepdim=True) if one else None
+        return self._mean(input, (2, 3), keepdim=True) if one else None
 
-    def _mean(self, maps: Tensor, dim: Any = None, keepdim: bool = False, **_: Any) -> Tensor | None:
-        if not isinstance(dim, Sequence) or maps.ndim != 4 or {axis % 4 for axis in dim} != {2, 3}:
+    def _mean(self, input: Tensor, dim: Any = None, keepdim: bool = False, **others: Any) -> Tensor | None:
+        if others or not isinstance(dim, Sequence) or input.ndim != 4 or {axis % 4 for axis in dim} != {2, 3}:
             return None
-        own = self._own(maps)
+        own = self._own(input)
         if own is None:
             return None
-        mean = self._of_whole(own.mean((2, 3), keepdim=True).float()).to(maps.dtype)
+        mean = self._of_whole(own.mean((2, 3), keepdim=True).float()).to(input.dtype)
         return mean if keepdim else mean.flatten(1)
 
     def _group_norm(
-        self, maps: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+        self,
+        input: Tensor,
+        num_groups: int,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        eps: float = 1e-5,
     ) -> Tensor | None:
-        own = self._own(maps)
+        own = self._own(input)
         if own is None:
             return None
         variance, mean = torch.var_mean(own.float(), (2, 3), correction=0)
         grouped = torch.stack([mean, variance + mean**2]).unflatten(2, (num_groups, -1)).mean(3)
-        mean, square = self._of_whole(grouped).repeat_interleave(maps.shape[1] // num_groups, 2)
+        mean, square = self._of_whole(grouped).repeat_interleave(input.shape[1] // num_groups, 2)
         factor = (square - mean**2 + eps).rsqrt() * (1 if weight is None else weight)
         offset = (0 if bias is None else bias) - mean * factor
-        return torch.addcmul(offset[..., None, None].to(maps), maps, factor[..., None, None].to(maps))
+        return torch.addcmul(offset[..., None, None].to(input), input, factor[..., None, None].to(input))
 
     def _own(self, maps: Tensor) -> Tensor | None:
         """Where the part is nearer to its middle than to that of another; None for maps that do not lie over it."""

@@ -80,6 +80,12 @@ class NetworkModel:
         """The torch network."""
         return self.network.module
 
+    @property
+    def _usual_hw(self) -> tuple[int, int]:
+        """The size of the input for a square picture."""
+        side = math.ceil(self.network.shorter_side / CELL) * CELL
+        return side, side
+
     def settle(self, outputs: Any) -> Any:
         """The same: a class map has the same size whatever it shows."""
         return outputs
@@ -137,11 +143,6 @@ class SemanticModel(NetworkModel):
             logits = in_parts(self.logits, inputs, self._usual_hw, lambda: self._footprint)
         height, width = inputs.shape[-2:]
         return GridLogits(logits.float(), (height, width))
-
-    @property
-    def _usual_hw(self) -> tuple[int, int]:
-        side = math.ceil(self.network.shorter_side / CELL) * CELL
-        return side, side
 
     @cached_property
     def _footprint(self) -> Footprint | None:

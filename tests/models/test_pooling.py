@@ -23,6 +23,7 @@ class Excited(nn.Module):
             "function": lambda: F.adaptive_avg_pool2d(maps, (1, 1)),
             "method": lambda: maps.mean((2, 3), keepdim=True),
             "flat": lambda: torch.mean(maps, dim=[-2, -1])[..., None, None],
+            "by name": lambda: torch.mean(input=maps, dim=(2, 3), keepdim=True),
         }
         return maps * ways[self.way]()
 
@@ -58,7 +59,7 @@ def maps():
     return torch.rand(2, 6, PLACES * SIZE_HW[0], PLACES * SIZE_HW[1]) * gradient
 
 
-@pytest.mark.parametrize("way", ["module", "function", "method", "flat"])
+@pytest.mark.parametrize("way", ["module", "function", "method", "flat", "by name"])
 def test_a_mean_over_all_places_is_that_of_the_whole(maps, way):
     network = Excited(way)
     torch.testing.assert_close(parts_of(network, maps), network(maps))
