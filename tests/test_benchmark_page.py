@@ -98,7 +98,7 @@ def test_a_stopped_run_leaves_nothing(models, monkeypatch):
     button(app, "Time").click().run()
     running = app.session_state[state.BENCHMARK]
     assert running.describe() in ("Starting", "Timing FCN starter: about 20 s left")
-    button(app, "Stop").click().run()
+    button(app, "Stop timing").click().run()
     assert running.ended.wait(20)
     app.run()
     assert button(app, "Time")

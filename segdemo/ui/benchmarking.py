@@ -174,7 +174,8 @@ def _watch(current: Timing) -> None:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(current.share(), current.describe())
-        if st.button("Stop", icon=":material/stop:", help="Nothing is kept of a benchmark that is stopped."):
+        # Streamlit's own "Stop" is on the page, too, while it is drawn, and leaves half a page.
+        if st.button("Stop timing", icon=":material/stop:", help="Nothing is kept of a benchmark that is stopped."):
             current.stopped.set()
 
 

@@ -161,7 +161,12 @@ def _watch(current: Evaluation) -> None:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(current.share(), current.describe())
-        if st.button("Stop", icon=":material/stop:", help="What is scored is kept: starting again goes on from here."):
+        # Streamlit's own "Stop" is on the page, too, while it is drawn, and leaves half a page.
+        if st.button(
+            "Stop evaluating",
+            icon=":material/stop:",
+            help="What is scored is kept: starting again goes on from here.",
+        ):
             current.stopped.set()
 
 

@@ -47,7 +47,7 @@ def test_run_a_small_one_compare_two_download_one_and_stop_one(visit):
         page.get_by_text(label, exact=True).first.click()
         settled(page)
     page.get_by_role("button", name="Time 2 models, 8 cases").click()
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop timing").click()
     page.get_by_role("button", name="Time 2 models, 8 cases").wait_for()
     settled(page)
     assert downloaded(page).started == report.started
