@@ -1,14 +1,13 @@
 """Tiles, flips and scales: do tiles change answers, what does a very large picture take, what do views cost and give?
 
-    python -m benchmarks.tiles [--only agreement cuts instances segments large views] [--pictures 20] [--side 10000]
+    python -m benchmarks.tiles [--only agreement cuts segments large views] [--pictures 20] [--side 10000]
 
 Agreement: scenes in tiles, as they are run, against whole at the same scale: how many labels are equal, how many of
 each are right, and the same of tiles that are seen one by one, with their time. Cuts: the same of larger pictures, of
-which some networks see parts. Instances: the same of Mask R-CNN, and its average precision, on mosaics of four scenes,
-too. Segments: such mosaics in tiles, one by one, and whole at the same scale: panoptic quality. Large: each picture in
-a process of its own, from its file to its answer; networks that are no starters are untrained, their weights enlarged
-so that labels change from place to place. Views: mean IoU, and the times of the forward passes and in all. No starter
-was trained or scored on these scenes.
+which some networks see parts. Segments: the same of Mask R-CNN and Mask2Former, with average precision and panoptic
+quality, and on mosaics of four scenes, too. Large: each picture in a process of its own, from its file to its answer;
+networks that are no starters are untrained, their weights enlarged so that labels change from place to place. Views:
+mean IoU, and the times of the forward passes and in all. No starter was trained or scored on these scenes.
 """
 
 import argparse
@@ -32,12 +31,11 @@ from segdemo.datasets.truth import segments_of_instances
 from segdemo.evaluate import SCORE_THRESHOLD
 from segdemo.extras import Extras
 from segdemo.images import InputImage
-from segdemo.labels import CAMVID, VOID, LabelSpace
+from segdemo.labels import CAMVID, VOID
 from segdemo.matching import count_segments
-from segdemo.models import Answer, Model, assembling, from_torchvision, parts
+from segdemo.models import Model, assembling, parts
 from segdemo.models.assembling import Looks, SemanticModel, View
 from segdemo.models.catalog import CATALOG
-from segdemo.models.from_torchvision import InstanceModel
 from segdemo.models.stages import Stages
 from segdemo.models.upsampling import labels_from_probabilities
 from segdemo.prediction import Prediction
@@ -49,15 +47,15 @@ AGREEING_HW = (960, 1280)
 TILES = (512, 640, 768)
 CUT_HW = (1920, 2560)
 CUT_TILE = 640
-INSTANCES = "starter/maskrcnn"
-PANOPTIC = "starter/mask2former"
+FINDING = ("starter/maskrcnn", "starter/mask2former")
 LARGE = (
     "starter/fcn",
     "starter/efficientnet_unet",
-    "starter/maskrcnn",
+    *FINDING,
     "torchvision/fcn_resnet101",
     "nvidia/segformer-b0-finetuned-ade-512-512",
     "nvidia/segformer-b5-finetuned-ade-640-640",
+    "facebook/mask2former-swin-tiny-coco-panoptic",
 )
 
 
@@ -91,17 +89,20 @@ def _semantic_starters() -> list[str]:
 
 
 def _segments(pictures: int, _side: int) -> None:
-    segments(PANOPTIC, max(1, pictures // 2))
-
-
-def _instances(pictures: int, _side: int) -> None:
-    model = cast(InstanceModel, models.load(INSTANCES, "cpu", score_threshold=SCORE_THRESHOLD))
-    mosaics = [_mosaic(SEED + 4 * i) for i in range(max(1, pictures // 2))]
-    scenes = [_sample(seed, CUT_HW) for seed in range(SEED, SEED + max(1, pictures // 4))]
-    for name, samples, tiles in (("mosaics", mosaics, TILES), ("scenes", scenes, (CUT_TILE,))):
-        print(f"{INSTANCES}, {len(samples)} {name} of {samples[0].image.size_hw[1]}×{samples[0].image.size_hw[0]}")
-        for tile in tiles:
-            instances(model, samples, tile)
+    few, fewer = max(1, pictures // 2), max(1, pictures // 4)
+    mosaics = [_mosaic(SEED + 4 * i) for i in range(few)]
+    scenes = [_sample(seed, AGREEING_HW) for seed in range(SEED, SEED + few)]
+    large = [_sample(seed, CUT_HW) for seed in range(SEED, SEED + fewer)]
+    for key in FINDING:
+        model = models.load(key, "cpu", score_threshold=SCORE_THRESHOLD)
+        for name, samples, tiles in (
+            ("mosaics", mosaics, TILES),
+            ("scenes", scenes, TILES),
+            ("scenes", large, (CUT_TILE,)),
+        ):
+            print(f"{key}, {len(samples)} {name} of {samples[0].image.size_hw[1]}×{samples[0].image.size_hw[0]}")
+            for tile in tiles:
+                segments(model, samples, tile)
 
 
 def _large(_pictures: int, side: int) -> None:
@@ -118,7 +119,6 @@ def _views(pictures: int, _side: int) -> None:
 _PARTS = {
     "agreement": _agreements,
     "cuts": _cuts,
-    "instances": _instances,
     "segments": _segments,
     "large": _large,
     "views": _views,
@@ -162,48 +162,38 @@ def _labels(
     return found, statistics.median(seconds)
 
 
-def instances(model: InstanceModel, samples: Sequence[Sample], tile: int) -> None:
-    """Print Mask R-CNN's average precision in tiles, as they are run and one by one, and whole at their scale."""
+def segments(model: Model, samples: Sequence[Sample], tile: int) -> None:
+    """Print what a network finds in tiles, as they are run and one by one, and whole at their scale."""
     found, seconds = {}, {}
-    for name, most in (("whole", sys.maxsize), ("as they are run", from_torchvision.MOST_TILES), ("one by one", 1)):
-        with mock.patch.object(from_torchvision, "MOST_TILES", most):
+    memory = {"whole": sys.maxsize, "as they are run": parts.MOST_HELD, "one by one": 0}
+    for name, most_held in memory.items():
+        most_tiles = sys.maxsize if name == "whole" else parts.MOST_TILES
+        with mock.patch.multiple(parts, MOST_HELD=most_held, MOST_TILES=most_tiles):
             start = time.perf_counter()
             found[name] = [models.predict(model, [sample.image], extras=Extras(tile))[0] for sample in samples]
             seconds[name] = (time.perf_counter() - start) / len(samples)
     print(f"  tiles of {tile}")
     for name, answers in found.items():
-        shares = [100 * np.mean(one.labels == other.labels) for one, other in zip(answers, found["whole"], strict=True)]
-        compared = [
-            instance_answers(sample.segments, one.segments, sample.image.size_hw)
-            for sample, one in zip(samples, answers, strict=True)
-        ]
-        precision = average_precision(compared, len(model.space.classes))
+        pairs = zip(answers, found["whole"], strict=True)
+        equal = [100 * np.mean(one.labels == other.labels) for one, other in pairs]
         print(
-            f"    {name}: equal {np.mean(shares):.2f} % (lowest {min(shares):.2f} %), AP {100 * precision.ap:.1f}, "
-            f"AP50 {100 * precision.ap50:.1f}, {seconds[name]:.2f} s a picture",
+            f"    {name}: equal {np.mean(equal):.2f} % (lowest {min(equal):.2f} %), "
+            f"{_quality(model, samples, answers)}, {seconds[name]:.2f} s a picture",
             flush=True,
         )
 
 
-def segments(key: str, pictures: int) -> None:
-    """Print the panoptic quality of tiles that are seen one by one, and of the whole at their scale."""
-    model = models.load(key, "cpu")
-    samples = [_mosaic(SEED + 4 * i) for i in range(pictures)]
-    print(f"{key}, {pictures} mosaics of 1280×960")
-    for tile in TILES:
-        tiled = [models.predict(model, [sample.image], extras=Extras(tile))[0] for sample in samples]
-        with devices.inference("cpu"):
-            outputs = [Stages(model).outputs([sample.image], tile=tile) for sample in samples]
-            wholes = [model.postprocess(output, AGREEING_HW)[0] for output in outputs]
-        equal, _ = _equal([one.labels for one in tiled], [one.labels for one in wholes])
-        ours, theirs = (_quality(samples, found, model.space) for found in (tiled, wholes))
-        print(f"  tiles of {tile}: {ours}; whole {theirs}; equal {equal:.2f} %", flush=True)
-
-
-def _quality(samples: Sequence[Sample], found: Sequence[Prediction | Answer], space: LabelSpace) -> str:
-    counted = [count_segments(sample, one.segments, space) for sample, one in zip(samples, found, strict=True)]
+def _quality(model: Model, samples: Sequence[Sample], answers: Sequence[Prediction]) -> str:
+    pairs = list(zip(samples, answers, strict=True))
+    if model.spec.task == "instance":
+        compared = [instance_answers(one.segments, found.segments, one.image.size_hw) for one, found in pairs]
+        precision = average_precision(compared, len(model.space.classes))
+        return f"AP {100 * precision.ap:.1f}, AP50 {100 * precision.ap50:.1f}"
+    counted = [count_segments(one, found.segments, model.space) for one, found in pairs]
     together = sum(counted[1:], counted[0])
-    return f"PQ {100 * together.quality().pq:.1f}, of things {100 * together.quality(space.things).pq:.1f}"
+    right, _ = _equal([found.labels for found in answers], [one.labels for one in samples])
+    every, things = (100 * quality.pq for quality in (together.quality(), together.quality(model.space.things)))
+    return f"right {right:.2f} %, PQ {every:.1f}, of things {things:.1f}"
 
 
 def _mosaic(seed: int) -> Sample:

@@ -5,7 +5,7 @@ are void in the truth count for no union. True crowd regions match nothing and a
 that lies for more than half in void or in a crowd region of its class is not held against the model.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,7 +99,7 @@ def _true_map(
     return ids, np.concatenate([classes, stuff]), np.concatenate([crowd, np.zeros(len(stuff), bool)])
 
 
-def _paint(boxes_xyxy: np.ndarray, masks: tuple[np.ndarray, ...], size_hw: tuple[int, ...]) -> np.ndarray:
+def _paint(boxes_xyxy: np.ndarray, masks: Sequence[np.ndarray], size_hw: tuple[int, ...]) -> np.ndarray:
     ids = np.zeros(size_hw, np.int64)
     for number, (mask, (x1, y1, x2, y2)) in enumerate(zip(masks, boxes_xyxy.tolist(), strict=True), 1):
         ids[y1:y2, x1:x2][mask] = number

@@ -232,7 +232,7 @@ def fit_segments(segments: Segments, size_hw: tuple[int, ...], max_side: int) ->
         boxes_xyxy=np.stack([left, top, right, bottom], axis=1)[kept].astype(np.int32),
         masks=tuple(
             segments.masks[i][np.ix_(rows[top[i] : bottom[i]] - y1[i], columns[left[i] : right[i]] - x1[i])]
-            for i in kept
+            for i in kept.tolist()
         ),
         class_ids=segments.class_ids[kept],
         scores=segments.scores[kept],

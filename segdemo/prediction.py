@@ -1,5 +1,6 @@
 """What every model's output becomes. Nothing after `Prediction` knows torch, torchvision or transformers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,12 +33,12 @@ class Segments:
     """N instances or panoptic segments, best first; masks are cropped to their boxes.
 
     boxes_xyxy: (N, 4) int32, pixels, right and bottom exclusive, inside the picture, not empty.
-    masks: N bool arrays of shape (y2 - y1, x2 - x1).
+    masks: N bool arrays of shape (y2 - y1, x2 - x1), or what gives them (`BitMasks`).
     class_ids: (N,) uint8. scores: (N,) float32 in [0, 1], descending.
     """
 
     boxes_xyxy: np.ndarray
-    masks: tuple[np.ndarray, ...]
+    masks: Sequence[np.ndarray]
     class_ids: np.ndarray
     scores: np.ndarray
 

@@ -1,9 +1,8 @@
 """One answer for a picture from many looks at it: tiles of it, and several views of each.
 
 Tiles say how large things are seen. A network of logits for inputs of any size sees the whole picture that large, in
-parts where it must (`parts`): a cut costs time, where parts overlap, and context. Mask R-CNN sees squares of it that
-large, as large ones as there is memory for. Networks with queries, which find a limited number of things in a look, and
-those that take one size see each tile as a picture of its own.
+parts where it must (`parts`): a cut costs time, where parts overlap, and context. Networks that find things see squares
+of it that large, as large ones as there is memory for. Those that take one size see each tile as a picture of its own.
 
 Class probabilities flow from top to bottom, a band of rows at a time: those of the views of a tile are averaged, tiles
 of a row put side by side, and rows of tiles stacked (tiling.py). Held are the network's own, coarse outputs for two
@@ -13,12 +12,14 @@ by stitching.py.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Final, Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from segdemo import devices
 from segdemo.errors import ModelError
 from segdemo.extras import Extras, Tta
 from segdemo.images import InputImage
@@ -164,17 +165,21 @@ def _expect_refinable(classes: int, size_hw: tuple[int, int]) -> None:
 
 def _segments(stages: Stages, images: Sequence[InputImage], looks: Looks) -> list[Answer]:
     """The answers of all looks, stitched."""
-    height, width = images[0].size_hw
-    pieces: list[list[Piece]] = [[] for _ in images]
-    how = {} if looks.tile is None else {"tile": looks.tile}
-    for rows in spans(height, looks.side):
-        for columns in spans(width, looks.side):
-            outputs = stages.outputs([_cut(image, rows, columns) for image in images], **how)
-            found = stages.model.postprocess(outputs, (rows.stop - rows.start, columns.stop - columns.start))
-            for of_picture, answer in zip(pieces, found, strict=True):
-                of_picture.append(Piece(rows, columns, answer))
+    size_hw = images[0].size_hw
+    pieces: list[list[Piece]] = []
+    for rows, columns in product(*(spans(side, looks.side) for side in size_hw)):
+        pieces.append(_pieces(stages, images, rows, columns, looks))
+        devices.return_pages()  # what one look leaves in pieces need not fit the next
     things = stages.model.space.things if stages.model.spec.task == "panoptic" else None
-    return [stitched(of_picture, (height, width), things) for of_picture in pieces]
+    return [stitched(of_picture, size_hw, things) for of_picture in zip(*pieces, strict=True)]
+
+
+def _pieces(stages: Stages, images: Sequence[InputImage], rows: Span, columns: Span, looks: Looks) -> list[Piece]:
+    """What one look finds in each picture."""
+    how = {} if looks.tile is None else {"tile": looks.tile}
+    outputs = stages.outputs([_cut(image, rows, columns) for image in images], **how)
+    found = stages.model.postprocess(outputs, (rows.stop - rows.start, columns.stop - columns.start))
+    return [Piece.of(rows, columns, answer) for answer in found]
 
 
 def _cut(image: InputImage, rows: Span, columns: Span) -> InputImage:

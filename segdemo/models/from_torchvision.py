@@ -1,7 +1,6 @@
 """torchvision's networks, the big ones and the starters of their classes, behind the four stages."""
 
 import copy
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -17,7 +16,7 @@ from segdemo.labels import VOID
 from segdemo.models import SCORE_THRESHOLD, Answer, Model, Precision, Progress
 from segdemo.models.footprint import Footprint, footprint
 from segdemo.models.mask_pasting import paste
-from segdemo.models.parts import MOST_HELD
+from segdemo.models.parts import longest_side
 from segdemo.models.placing import autocast
 from segdemo.models.semantic import NetworkModel, SemanticModel, make_ready
 from segdemo.models.spec import ModelSpec
@@ -55,9 +54,6 @@ class TorchvisionSemanticModel(SemanticModel):
         """The encoder and the head."""
         self.network.module.backbone.compile()
         self.network.module.classifier.compile()
-
-
-MOST_TILES = 4  # along a side: among the proposals of more, it takes longer to find those of one thing than all else
 
 
 @dataclass(frozen=True)
@@ -116,10 +112,8 @@ class InstanceModel(NetworkModel):
         return Shown(ImageList(inputs, [size_hw] * len(pictures)), tiles)
 
     def longest_look(self, tile: int) -> int:
-        """The side of the largest square of a picture for which there is memory; of one to `MOST_TILES` tiles."""
-        takes, usual = self._footprint, self.network.shorter_side
-        tiles = math.sqrt(takes.most_seen(MOST_HELD)) / usual if takes else 1
-        return int(tile * min(max(1, tiles), MOST_TILES))
+        """The side of the largest square of a picture for which there is memory, of some tiles."""
+        return longest_side(tile, self._usual_hw, self._footprint)
 
     @cached_property
     def _footprint(self) -> Footprint | None:

@@ -46,7 +46,7 @@ from segdemo.models.mask_queries import SETTLED, MaskQueries
 from segdemo.models.masked_decoder import decode_lightly
 from segdemo.models.output_kinds import LOGITS, QUERIES
 from segdemo.models.panoptic_contest import PANOPTIC_RULE, PanopticRule
-from segdemo.models.parts import in_parts
+from segdemo.models.parts import in_parts, longest_side
 from segdemo.models.placing import autocast, expect_finite, place
 from segdemo.models.preprocessing import Preprocessing
 from segdemo.models.sampled_attention import sample_by_rows
@@ -124,6 +124,17 @@ class _TransformersModel:
         """The whole network."""
         self.network.compile()
 
+    @property
+    def _usual_hw(self) -> tuple[int, int]:
+        return self.prepare.resized_hw(_SQUARE)
+
+    @cached_property
+    def _footprint(self) -> Footprint | None:
+        return footprint(self._logits, self._usual_hw, self.device)
+
+    def _logits(self, inputs: Tensor) -> Tensor:
+        raise NotImplementedError
+
     def transfer(self, images: Sequence[InputImage]) -> Tensor:
         """(N, 3, H, W) uint8."""
         return to_device(images, self.device)
@@ -153,14 +164,6 @@ class LogitsModel(_TransformersModel):
             return self._logits(inputs)
         return in_parts(self._logits, inputs, self._usual_hw, lambda: self._footprint)
 
-    @property
-    def _usual_hw(self) -> tuple[int, int]:
-        return self.prepare.resized_hw(_SQUARE)
-
-    @cached_property
-    def _footprint(self) -> Footprint | None:
-        return footprint(self._logits, self._usual_hw, self.device)
-
     def _logits(self, inputs: Tensor) -> Tensor:
         return self._run(inputs).logits
 
@@ -186,8 +189,11 @@ class QueriesModel(_TransformersModel):
     findings: ClassVar[str] = f"{SETTLED} queries that are sure of a class"
 
     def longest_look(self, tile: int) -> int:
-        """A tile: a look has so many queries, whatever its size."""
-        return tile
+        """The side of the largest square of a picture for which there is memory, of some tiles: a look has so many
+        queries, whatever its size. A tile, where a larger input cannot be had, or its memory not be told.
+        """
+        config: Any = self.network.config
+        return tile if config.model_type in _ONE_SIZE else longest_side(tile, self._usual_hw, self._footprint)
 
     def settle(self, outputs: MaskQueries) -> MaskQueries:
         """The masks as they are, the first of them sure of a class, the others of none."""
@@ -198,6 +204,9 @@ class QueriesModel(_TransformersModel):
         outputs = self._run(inputs, **self._task(len(inputs)))
         height, width = inputs.shape[-2:]
         return MaskQueries(outputs.class_queries_logits, outputs.masks_queries_logits, (height, width))
+
+    def _logits(self, inputs: Tensor) -> Tensor:
+        return self.forward(inputs).mask_logits
 
     def _task(self, count: int) -> dict[str, Tensor]:
         """What OneFormer is told besides the pictures: its task, once for each."""

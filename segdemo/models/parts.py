@@ -14,6 +14,7 @@ from segdemo.models.pooling import Pooling
 from segdemo.models.tiling import Span, largest, spans
 
 MOST_HELD: Final = 700_000_000  # bytes of tensors: up to 1.5 GB of a process, half of what 100 megapixels may take
+MOST_TILES: Final = 4  # along a side of a look that finds things: its queries are so many, or its proposals take long
 CELL: Final = 32  # pixels, a multiple of all networks' strides: a part that begins between two is seen otherwise
 
 
@@ -45,6 +46,16 @@ def in_parts(
         del logits  # before the next are made: they may need the same memory
         logits, _ = _look(network, inputs, cut, pooled)
     return logits
+
+
+def longest_side(tile: int, usual_hw: tuple[int, int], footprint: Footprint | None) -> int:
+    """The side of the largest square of a picture for which there is memory at its tiles' scale.
+
+    It has one to `MOST_TILES` tiles along a side. For networks that find things: these cannot fade into each other.
+    usual_hw: the size of the input for a square picture. footprint: the network's; None: a tile.
+    """
+    tiles = math.sqrt(footprint.most_seen(MOST_HELD) / math.prod(usual_hw)) if footprint else 1
+    return int(tile * min(max(1, tiles), MOST_TILES))
 
 
 def _look(

@@ -10,6 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
+from segdemo.bit_masks import BitMask, BitMasks
 from segdemo.labels import VOID
 from segdemo.models import SCORE_THRESHOLD, Answer
 from segdemo.models.tiling import Span
@@ -21,30 +22,11 @@ _Box = tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels of the picture, rig
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A tile and its answer."""
-
-    rows: Span
-    columns: Span
-    answer: Answer
-
-    @property
-    def seen(self) -> _Box:
-        """The whole tile."""
-        return self.columns.start, self.rows.start, self.columns.stop, self.rows.stop
-
-    @property
-    def own(self) -> _Box:
-        """The pixels that it answers."""
-        return self.columns.first, self.rows.first, self.columns.last, self.rows.last
-
-
-@dataclass(frozen=True)
 class _Part:
     """A tile's segment in the picture: its box there, its mask in the box, and the pixels that its tile answers."""
 
     box: _Box
-    mask: np.ndarray
+    mask: BitMask
     class_id: int
     score: float
     own: _Box
@@ -53,7 +35,33 @@ class _Part:
         """The part of the mask inside a box that the segment's box touches or not."""
         x1, y1, x2, y2 = _common(self.box, box)
         left, top = self.box[:2]
-        return self.mask[y1 - top : max(y1, y2) - top, x1 - left : max(x1, x2) - left]
+        return self.mask.window(slice(y1 - top, max(y1, y2) - top), slice(x1 - left, max(x1, x2) - left))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a tile found.
+
+    seen: the whole tile. own: the pixels that it answers. labels, confidence: of those.
+    """
+
+    seen: _Box
+    own: _Box
+    labels: np.ndarray
+    confidence: np.ndarray | None
+    parts: tuple[_Part, ...]
+
+    @classmethod
+    def of(cls, rows: Span, columns: Span, answer: Answer) -> "Piece":
+        """That of a tile with this answer."""
+        seen = columns.start, rows.start, columns.stop, rows.stop
+        own = columns.first, rows.first, columns.last, rows.last
+        inner = np.s_[
+            rows.first - rows.start : rows.last - rows.start,
+            columns.first - columns.start : columns.last - columns.start,
+        ]
+        sure = None if answer.confidence is None else answer.confidence[inner].copy()
+        return cls(seen, own, answer.labels[inner].copy(), sure, tuple(_parts(seen, own, answer)))
 
 
 def stitched(pieces: Sequence[Piece], size_hw: tuple[int, int], things: frozenset[int] | None) -> Answer:
@@ -64,7 +72,7 @@ def stitched(pieces: Sequence[Piece], size_hw: tuple[int, int], things: frozense
     confidence is that of the tile which answers the pixel, the thing's score where that tile sees another class there,
     and 0 in VOID.
     """
-    parts = [list(_parts(piece)) for piece in pieces]
+    parts = [piece.parts for piece in pieces]
     first = np.cumsum([0, *map(len, parts)]).tolist()  # the number of each tile's first part
     everything = [part for of_tile in parts for part in of_tile]
     group = list(range(len(everything)))
@@ -84,14 +92,15 @@ def stitched(pieces: Sequence[Piece], size_hw: tuple[int, int], things: frozense
     return Answer(*_painted(segments, pieces, size_hw), segments)
 
 
-def _parts(piece: Piece) -> Iterator[_Part]:
-    segments = piece.answer.segments
+def _parts(seen: _Box, own: _Box, answer: Answer) -> Iterator[_Part]:
+    segments = answer.segments
     if segments is None:
         return
-    left, top = piece.seen[:2]
+    left, top = seen[:2]
     rows = zip(segments.boxes_xyxy.tolist(), segments.masks, segments.class_ids, segments.scores, strict=True)
     for (x1, y1, x2, y2), mask, class_id, score in rows:
-        yield _Part((left + x1, top + y1, left + x2, top + y2), mask, int(class_id), float(score), piece.own)
+        box = left + x1, top + y1, left + x2, top + y2
+        yield _Part(box, BitMask.of(mask), int(class_id), float(score), own)
 
 
 def _same(ones: Sequence[_Part], others: Sequence[_Part], overlap: _Box) -> Iterator[tuple[int, int]]:
@@ -115,7 +124,15 @@ def _iou(one: _Part, other: _Part, overlap: _Box) -> float:
     return both / either if either else 0.0
 
 
-def _united(parts: Sequence[_Part]) -> _Part | None:
+@dataclass(frozen=True)
+class _Thing:
+    box: _Box
+    mask: BitMask
+    class_id: int
+    score: float
+
+
+def _united(parts: Sequence[_Part]) -> _Thing | None:
     """One thing, made of what each part has where its tile answers; None where that is nothing."""
     boxes = np.array([part.box for part in parts])
     left, top = boxes[:, :2].min(0).tolist()
@@ -130,14 +147,14 @@ def _united(parts: Sequence[_Part]) -> _Part | None:
         return None
     y1, y2, x1, x2 = (int(side) for side in (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1))
     box = (left + x1, top + y1, left + x2, top + y2)
-    return _Part(box, mask[y1:y2, x1:x2].copy(), parts[0].class_id, max(part.score for part in parts), box)
+    return _Thing(box, BitMask.of(mask[y1:y2, x1:x2]), parts[0].class_id, max(part.score for part in parts))
 
 
-def _segments(things: Sequence[_Part]) -> Segments:
+def _segments(things: Sequence[_Thing]) -> Segments:
     best_first = sorted(things, key=lambda one: -one.score)
     return Segments(
         boxes_xyxy=np.array([one.box for one in best_first], np.int32).reshape(-1, 4),
-        masks=tuple(one.mask for one in best_first),
+        masks=BitMasks(one.mask for one in best_first),
         class_ids=np.array([one.class_id for one in best_first], np.uint8),
         scores=np.array([one.score for one in best_first], np.float32),
     )
@@ -145,22 +162,18 @@ def _segments(things: Sequence[_Part]) -> Segments:
 
 def _painted(segments: Segments, pieces: Sequence[Piece], size_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """The label map and its confidence."""
-    said, sure = np.full(size_hw, VOID, np.uint8), np.zeros(size_hw, np.float16)
-    for piece in pieces:
-        x1, y1, x2, y2 = piece.own
-        left, top = piece.seen[:2]
-        inner = slice(y1 - top, y2 - top), slice(x1 - left, x2 - left)
-        said[y1:y2, x1:x2] = piece.answer.labels[inner]
-        if piece.answer.confidence is not None:
-            sure[y1:y2, x1:x2] = piece.answer.confidence[inner]
-    labels, confidence = np.full_like(said, VOID), np.zeros_like(sure)
+    labels, confidence = np.full(size_hw, VOID, np.uint8), np.zeros(size_hw, np.float16)
     for i in reversed(range(len(segments))):
         if segments.scores[i] >= SCORE_THRESHOLD:
             x1, y1, x2, y2 = segments.boxes_xyxy[i].tolist()
-            window, mask, class_id = np.s_[y1:y2, x1:x2], segments.masks[i], segments.class_ids[i]
-            labels[window][mask] = class_id
-            own = np.where(said[window] == class_id, sure[window], np.float16(segments.scores[i]))
-            confidence[window][mask] = own[mask]
+            mask = segments.masks[i]
+            np.copyto(labels[y1:y2, x1:x2], segments.class_ids[i], where=mask)
+            np.copyto(confidence[y1:y2, x1:x2], np.float16(segments.scores[i]), where=mask)
+    for piece in pieces:
+        x1, y1, x2, y2 = piece.own
+        if piece.confidence is not None:
+            agreed = piece.labels == labels[y1:y2, x1:x2]
+            np.copyto(confidence[y1:y2, x1:x2], piece.confidence, where=agreed)
     return labels, confidence
 
 

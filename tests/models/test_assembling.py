@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from segdemo import devices, models
+from segdemo.bit_masks import BitMasks
 from segdemo.datasets.street_scenes import street_scene
 from segdemo.errors import ModelError
 from segdemo.extras import Extras
 from segdemo.images import InputImage
-from segdemo.models import assembling, catalog, dense_crf, from_torchvision, resizing, upsampling
+from segdemo.models import assembling, catalog, dense_crf, from_torchvision, parts, resizing, upsampling
 from segdemo.models.assembling import VIEWS, Looks, View
 from segdemo.models.stages import Stages
 from segdemo.models.upsampling import labels_from_probabilities, probabilities_from_logits
@@ -185,19 +186,42 @@ def test_an_instance_model_sees_as_many_tiles_at_once_as_it_may(loaded, scene, m
     limits = model.module.roi_heads.detections_per_img, dict(model.module.rpn._post_nms_top_n)
     [whole] = models.predict(model, [scene], extras=Extras(256))
     assert limits == (model.module.roi_heads.detections_per_img, model.module.rpn._post_nms_top_n)
-    monkeypatch.setattr(from_torchvision, "MOST_TILES", 1.5)
+    monkeypatch.setattr(parts, "MOST_TILES", 1.5)
     assert Looks.of(model, 256, scene.size_hw) == Looks(366, 256)
-    [parts] = models.predict(model, [scene], extras=Extras(256))
-    assert 0.97 < np.mean(parts.labels == whole.labels) < 1
+    [squares] = models.predict(model, [scene], extras=Extras(256))
+    assert 0.97 < np.mean(squares.labels == whole.labels) < 1
 
 
 def test_an_instance_model_sees_no_more_at_once_than_there_is_memory_for(loaded, monkeypatch):
     model = loaded["starter/maskrcnn"]
     held = model._footprint.held
-    monkeypatch.setattr(from_torchvision, "MOST_HELD", int(held * (2 * model.network.shorter_side) ** 2) + 1)
+    monkeypatch.setattr(parts, "MOST_HELD", int(held * (2 * model.network.shorter_side) ** 2) + 1)
     assert model.longest_look(200) == 400
-    monkeypatch.setattr(from_torchvision, "MOST_HELD", 1)
+    monkeypatch.setattr(parts, "MOST_HELD", 1)
     assert Looks.of(model, 200, (480, 640)) == Looks(side=200)
+
+
+def test_a_model_with_queries_sees_as_many_tiles_at_once_as_there_is_memory_for(loaded, scene, monkeypatch):
+    model = loaded["starter/mask2former"]
+    assert Looks.of(model, 320, scene.size_hw) == Looks(640, 320)
+    [found] = models.predict(model, [scene], extras=Extras(320))
+    with devices.inference("cpu"):
+        [whole] = model.postprocess(Stages(model).outputs([scene], tile=320), scene.size_hw)
+    assert (found.labels == whole.labels).all()
+    assert len(found.segments) == len(whole.segments)
+    monkeypatch.setattr(parts, "MOST_HELD", 1)
+    assert Looks.of(model, 320, scene.size_hw) == Looks(side=320)
+
+
+def test_segments_of_many_looks_are_held_as_bits(loaded, scene):
+    """A stuff segment's mask is as large as the picture: as bools they would take more than the pictures do."""
+    [found] = models.predict(loaded["starter/mask2former"], [scene], extras=Extras(128))
+    assert isinstance(found.segments.masks, BitMasks)
+    for i, (x1, y1, x2, y2) in enumerate(found.segments.boxes_xyxy):
+        mask = found.segments.masks[i]
+        assert mask.any(0)[[0, -1]].all()
+        assert mask.any(1)[[0, -1]].all()
+        assert (found.labels[y1:y2, x1:x2][mask] == found.segments.class_ids[i]).mean() > 0.5
 
 
 def test_as_many_things_may_be_found_as_in_all_tiles_together(loaded):

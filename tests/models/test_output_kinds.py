@@ -64,10 +64,9 @@ KINDS = {
     "MobileNetV2": Kind(tiny.tiny_mobilenet, t.MobileNetV2ImageProcessor, CUT, VOC, asked=WHOLE),
     "Mask2Former": Kind(
         tiny.tiny_mask2former, t.Mask2FormerImageProcessor, EDGES, arguments=("swin", 96), authors=True,
-        tile_by_tile=True,
     ),
     "MaskFormer": Kind(
-        tiny.tiny_maskformer, t.MaskFormerImageProcessor, EDGES, arguments=(96,), authors=True, tile_by_tile=True
+        tiny.tiny_maskformer, t.MaskFormerImageProcessor, EDGES, arguments=(96,), authors=True
     ),
     "OneFormer": Kind(
         tiny.tiny_oneformer, t.OneFormerImageProcessor, EDGES, arguments=(96,), authors=True, tile_by_tile=True

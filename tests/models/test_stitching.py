@@ -34,7 +34,7 @@ def answer(rows, columns, boxes):
 def pieces(*seen, size_hw=SIZE_HW):
     """seen: the boxes that each tile sees; for one only, all see the same."""
     places = [(r, c) for r in spans(size_hw[0], TILE) for c in spans(size_hw[1], TILE)]
-    return [Piece(r, c, answer(r, c, seen[i % len(seen)])) for i, (r, c) in enumerate(places)]
+    return [Piece.of(r, c, answer(r, c, seen[i % len(seen)])) for i, (r, c) in enumerate(places)]
 
 
 def full(segments, i, size_hw=SIZE_HW):
