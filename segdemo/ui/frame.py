@@ -72,7 +72,7 @@ def _extras() -> None:
         format_func=lambda side: f"{side} × {side} pixels" if side else "None",
         help="A square of this size is shown to the network as large as the whole picture would be: small things are "
         "seen larger, and it takes about as many times as long as there are squares. Networks that take no larger "
-        "input, and those with queries, see one square after another. "
+        "input see one square after another. "
         "Pictures over 50 megapixels are taken in tiles of 2048 in any case.",
     )
     st.selectbox(
