@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"", "errors", "extras", "palettes", "label_tables", "labels", "words", "devices"},
     {
-        *("images", "prediction", "sample", "models.spec", "models.catalog", "models.catalog_rows"),
+        *("images", "prediction", "bit_masks", "sample", "models.spec", "models.catalog", "models.catalog_rows"),
         *("confusion", "boundary", "object_sizes", "calibration", "significance", "class_mapping", "published_times"),
     },
     {"label_image", "matching", "rle", "average_precision", "overlay", "places", "agreement", "datasets", "models"},
