@@ -164,22 +164,24 @@ def _expect_refinable(classes: int, size_hw: tuple[int, int]) -> None:
 
 
 def _segments(stages: Stages, images: Sequence[InputImage], looks: Looks) -> list[Answer]:
-    """The answers of all looks, stitched."""
-    size_hw = images[0].size_hw
+    """The answers of all looks, stitched where there are several."""
+    size_hw = height, width = images[0].size_hw
+    cuts = list(product(spans(height, looks.side), spans(width, looks.side)))
+    if len(cuts) == 1:
+        return _seen(stages, images, *cuts[0], looks)
     pieces: list[list[Piece]] = []
-    for rows, columns in product(*(spans(side, looks.side) for side in size_hw)):
-        pieces.append(_pieces(stages, images, rows, columns, looks))
+    for rows, columns in cuts:
+        pieces.append([Piece.of(rows, columns, found) for found in _seen(stages, images, rows, columns, looks)])
         devices.return_pages()  # what one look leaves in pieces need not fit the next
     things = stages.model.space.things if stages.model.spec.task == "panoptic" else None
     return [stitched(of_picture, size_hw, things) for of_picture in zip(*pieces, strict=True)]
 
 
-def _pieces(stages: Stages, images: Sequence[InputImage], rows: Span, columns: Span, looks: Looks) -> list[Piece]:
+def _seen(stages: Stages, images: Sequence[InputImage], rows: Span, columns: Span, looks: Looks) -> list[Answer]:
     """What one look finds in each picture."""
     how = {} if looks.tile is None else {"tile": looks.tile}
     outputs = stages.outputs([_cut(image, rows, columns) for image in images], **how)
-    found = stages.model.postprocess(outputs, (rows.stop - rows.start, columns.stop - columns.start))
-    return [Piece.of(rows, columns, answer) for answer in found]
+    return stages.model.postprocess(outputs, (rows.stop - rows.start, columns.stop - columns.start))
 
 
 def _cut(image: InputImage, rows: Span, columns: Span) -> InputImage:
